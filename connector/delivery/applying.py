@@ -1,0 +1,325 @@
+"""Apply one change: merge what the source says, then bring LaunchDarkly to it, one call after the other.
+
+Every step is written down so that a crash at any instruction leaves either nothing done, or a trace that the next
+attempt settles by reading back. It must never know partners or the web.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from functools import lru_cache
+from typing import Any, Protocol
+
+from sqlalchemy import Connection as Tx
+
+from connector.delivery.merging import Clock, Merged, merge
+from connector.delivery.metrics import Metrics
+from connector.delivery.pacing import Pace, Paced, scopes_of
+from connector.delivery.retrying import due_after, given_up, opens_at
+from connector.event_types import Change, ChangeKind, Outcome
+from connector.launchdarkly import (
+    Call,
+    CredentialRefused,
+    Forbidden,
+    LaunchDarkly,
+    LaunchDarklyError,
+    NotFound,
+    RateLimited,
+    Unauthorized,
+)
+from connector.policy import PolicyError, Rules, Source, plan_metrics
+from connector.store import budgets, connections, endpoints, event_types, inbox, links
+from connector.store.connections import Connection, ConnectionState
+from connector.store.database import Database
+from connector.store.inbox import Attempt, Settled, Work
+from connector.store.links import Link
+from connector.store.vault import Vault
+
+log = logging.getLogger(__name__)
+
+SPREAD = 0.5
+"""Seconds over which processes spread out that wait for the same window; only ever later."""
+
+
+class Clients(Protocol):
+    """Makes the LaunchDarkly client for a connection of `partner`; `gate` and `observe` are the client's."""
+
+    def __call__(
+        self,
+        connection: Connection,
+        partner: str,
+        credential: str,
+        *,
+        observe: Callable[[Call], None] | None = None,
+        gate: Callable[[str, str], None] | None = None,
+    ) -> LaunchDarkly: ...
+
+
+class InternalError(Exception):
+    """A defect of ours, or a stored secret that no key opens. Its text never repeats the cause: that may be secret."""
+
+    code = "internal_error"
+
+
+@dataclass(frozen=True, slots=True)
+class _Context:
+    """What is known when an attempt begins."""
+
+    change: Change
+    event_type_id: int
+    connection: Connection
+    partner: str
+    credential: bytes = field(repr=False)
+    limited: bool
+    registers: Mapping[str, Any]
+    links: tuple[Link, ...]
+
+
+class Applier:
+    """Applies claimed work. It may be used by many threads: it holds no state of its own."""
+
+    def __init__(
+        self,
+        database: Database,
+        vault: Vault,
+        *,
+        clients: Clients,
+        rules: Rules,
+        title: Callable[[str], str],
+        clock: Callable[[], float] = time.time,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self._database = database
+        self._vault = vault
+        self._clients = clients
+        self._rules = rules
+        self._title = title
+        self._clock = clock
+        self._chance = chance
+
+    def apply(self, work: Work) -> Settled:
+        """Make one attempt at `work` and write down what came of it. Raises `StoreUnavailable` only."""
+        started = self._clock()
+        calls: list[Call] = []
+        failure: Exception | None = None
+        with self._database.read() as tx:
+            context = self._context(tx, work)
+        clock = Clock.of(
+            context.change, received_at=work.received_at, message_id=work.message_id, position=work.position
+        )
+        merged = merge(context.registers, context.change, clock)
+        metrics: Metrics | None = None
+        account: str | None = None
+        if context.connection.state is ConnectionState.REMOVED:
+            settled = Settled(Outcome.SKIPPED, result={"reason": "The connection was removed."})
+        elif context.connection.state is ConnectionState.PAUSED:
+            settled = Settled(None, due_at=started)  # paused since it was claimed: nobody claims it before the resume
+        else:
+            pace = Pace(self._database, context.connection, known=context.limited, clock=self._clock)
+
+            def observe(call: Call) -> None:
+                calls.append(call)
+                pace.observe(call)
+
+            try:
+                credential = self._vault.decrypt(context.credential)
+                client = self._clients(context.connection, context.partner, credential, observe=observe, gate=pace.gate)
+                metrics = Metrics(
+                    client, context.connection, context.links, reserve=lambda link: self._reserve(context, link)
+                )
+                settled = self._converge(work, context, merged, metrics)
+                if pace.limited and context.connection.account is None:
+                    account = _account(client)
+            except (LaunchDarklyError, PolicyError, CredentialRefused) as error:
+                failure = error
+                settled = self._failed(work, error)
+            except Exception as error:
+                # A defect of ours, or a stored secret that no key opens: neither is the change's fault, so it waits.
+                log.exception("change %s failed unexpectedly", work.change_id)
+                failure = InternalError(f"Something unexpected happened ({type(error).__name__}); the log has it.")
+                settled = self._failed(work, failure)
+        attempt = Attempt(
+            started_at=started,
+            seconds=self._clock() - started,
+            code=str(settled.outcome) if settled.outcome else getattr(failure, "code", "held"),
+            message=None if failure is None else str(failure),
+            calls=[_seen(call) for call in calls],
+        )
+        self._write(work, context, merged, metrics, account, attempt, settled, failure)
+        return settled
+
+    def _context(self, tx: Tx, work: Work) -> _Context:
+        if work.change is None or work.event_type_id is None:
+            raise ValueError(f"change {work.change_id} is no change of an event type")
+        connection = connections.get(tx, work.connection_id)
+        endpoint = None if connection is None else endpoints.get(tx, connection.endpoint_id)
+        if connection is None or endpoint is None:
+            raise LookupError(f"change {work.change_id} belongs to no connection")
+        return _Context(
+            change=work.change,
+            event_type_id=work.event_type_id,
+            connection=connection,
+            partner=endpoint.partner,
+            credential=connections.stored_credential(tx, connection.id),
+            limited=budgets.known(tx, scopes_of(connection)),
+            registers=event_types.state(tx, work.event_type_id),
+            links=tuple(links.of_event_type(tx, work.event_type_id)),
+        )
+
+    def _reserve(self, context: _Context, link: Link) -> bool:
+        now = self._clock()
+        return self._database.write(
+            lambda tx: links.reserve(tx, context.connection.id, context.event_type_id, link, now=now)
+        )
+
+    def _converge(self, work: Work, context: _Context, merged: Merged, metrics: Metrics) -> Settled:
+        options = context.connection.options
+        source = source_of(context.connection, context.partner, self._title(context.partner))
+        rules = self._rules + _parsed(options.rules) if options.rules else self._rules
+        event_type = merged.event_type
+        plan = plan_metrics(event_type, source, rules, key_hint=merged.key_hint)
+        if plan.skipped_by is not None:
+            return Settled(Outcome.SKIPPED, result={"reason": plan.skipped_by})
+        if work.replays:
+            metrics.read_back()
+        if merged.wanted:
+            metrics.converge(
+                plan.metrics,
+                identity=event_type.id or merged.key_hint or "",
+                status=merged.status,
+                delete=options.on_delete == "delete",
+            )
+        result: dict[str, Any] = {"metrics": metrics.summary()}
+        if notes := [*plan.notes, *metrics.notes]:
+            result["notes"] = notes
+        return Settled(outcome_of(context.change.kind, merged, metrics), result=result)
+
+    def _failed(self, work: Work, error: Exception) -> Settled:
+        now = self._clock()
+        result = {"code": getattr(error, "code", InternalError.code), "reason": str(error)}
+        if _needs_new_key(error):
+            return Settled(None, due_at=now, result=result)
+        final = isinstance(error, PolicyError) or (isinstance(error, LaunchDarklyError) and not error.retryable)
+        if not final:
+            if not given_up(attempts=work.attempts, waited=now - work.queued_at):
+                if _opens_at(error) is not None:
+                    return Settled(None, due_at=now, result=result)  # the whole account rests, see `_write`
+                due_at = due_after(attempts=work.attempts, now=now, chance=self._chance())
+                return Settled(None, due_at=due_at, result=result)
+            result["next_step"] = f"Given up after {work.attempts} attempts; replay the delivery to try again."
+        else:
+            result["next_step"] = getattr(error, "advice", "") or "Mend it, then replay the delivery."
+        return Settled(Outcome.PARKED, result=result)
+
+    def _write(
+        self,
+        work: Work,
+        context: _Context,
+        merged: Merged,
+        metrics: Metrics | None,
+        account: str | None,
+        attempt: Attempt,
+        settled: Settled,
+        failure: Exception | None,
+    ) -> None:
+        now = self._clock()
+
+        def write(tx: Tx) -> None:
+            if not inbox.settle(tx, work, attempt, settled, now=now):
+                log.warning("change %s was taken over by another runner", work.change_id)
+                return
+            event_types.save_state(tx, context.event_type_id, merged.registers)
+            if metrics is not None:
+                for measure in metrics.dropped:
+                    links.drop(tx, context.event_type_id, measure)
+                for link in metrics.links:
+                    links.save(tx, context.event_type_id, link, now=now)
+            if account is not None:
+                connections.set_account(tx, work.connection_id, account)
+            if failure is None:
+                return
+            # A person may have been faster and set another key, which this failure says nothing about.
+            same_key = connections.stored_credential(tx, work.connection_id) == context.credential
+            if _needs_new_key(failure) and same_key:
+                code = getattr(failure, "code", None)
+                connections.set_state(tx, work.connection_id, ConnectionState.PAUSED, code=code, reason=str(failure))
+            elif (opens := _opens_at(failure)) is not None:
+                connections.rest(tx, context.connection, max(now, opens) + self._chance() * SPREAD)
+
+        self._database.write(write)
+
+
+def source_of(connection: Connection, partner: str, title: str) -> Source:
+    options = connection.options
+    return Source(
+        partner=partner,
+        partner_title=title,
+        key_prefix=options.key_prefix,
+        tags=options.tags,
+        maintainer_id=options.maintainer_id,
+        analysis_units=options.analysis_units,
+    )
+
+
+@lru_cache(maxsize=1024)
+def _parsed(rules: str) -> Rules:
+    return Rules.parse(rules, "the connection's rules")
+
+
+def _opens_at(error: Exception) -> float | None:
+    """When LaunchDarkly's window opens again, where the error is that it is closed."""
+    if isinstance(error, Paced):
+        return error.not_before
+    return opens_at(error.limits) if isinstance(error, RateLimited) else None
+
+
+def _account(client: LaunchDarkly) -> str | None:
+    """Whose budget the calls use; where it cannot be told now, the connection goes on as its own account."""
+    try:
+        account = client.caller_identity().get("accountId")
+    except LaunchDarklyError:
+        return None
+    return account if isinstance(account, str) and account else None
+
+
+def _needs_new_key(error: Exception) -> bool:
+    """Whether nothing of this connection can succeed before a person sets a key or a project."""
+    if isinstance(error, NotFound):
+        return error.missing == "project"
+    return isinstance(error, Unauthorized | Forbidden | CredentialRefused)
+
+
+def outcome_of(kind: ChangeKind, merged: Merged, metrics: Metrics) -> Outcome:
+    """One word for all that was done: the strongest, or what the change itself was about where that was done."""
+    done = metrics.done
+    if not done:
+        return Outcome.UNCHANGED if merged.won else Outcome.SUPERSEDED
+    asked = {
+        ChangeKind.ARCHIVED: Outcome.ARCHIVED,
+        ChangeKind.DELETED: Outcome.DELETED,
+        ChangeKind.RESTORED: Outcome.RESTORED,
+    }.get(kind)
+    if asked in done:
+        return asked
+    return next(outcome for outcome in _STRONGEST if outcome in done)
+
+
+_STRONGEST = (
+    Outcome.CREATED,
+    Outcome.ADOPTED,
+    Outcome.RENAMED,
+    Outcome.DELETED,
+    Outcome.ARCHIVED,
+    Outcome.RESTORED,
+    Outcome.UPDATED,
+)
+
+
+def _seen(call: Call) -> dict[str, Any]:
+    seen = asdict(replace(call, limits=None))
+    del seen["limits"]
+    return seen

@@ -1,0 +1,137 @@
+"""One exchange over HTTP: a request goes out at most once, and a bounded JSON object or a declared error comes back.
+
+It must never know what the request means, retry it, follow a redirect, or show the token to anything but LaunchDarkly.
+"""
+
+from __future__ import annotations
+
+import json
+import ssl
+import traceback
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
+from urllib3.exceptions import HTTPError, LocationValueError, NewConnectionError
+
+from connector.launchdarkly.errors import AnswerLost, Invalid, LaunchDarklyError, Unreachable
+
+LARGEST_ANSWER = 10 * 1024 * 1024  # bytes, after decompression
+
+_NEVER_CONNECTED = (
+    requests.ConnectTimeout,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.InvalidURL,
+    requests.exceptions.ProxyError,
+    LocationValueError,
+)
+
+
+class Authorization(AuthBase):
+    """Sets the header itself: an `auth` of its own keeps requests from replacing it by an entry of `.netrc`."""
+
+    def __init__(self, token: str, *, oauth: bool) -> None:
+        self._token = token
+        self._header = f"Bearer {token}" if oauth else token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = self._header
+        return request
+
+    def redact(self, answer: dict[str, Any]) -> dict[str, Any]:
+        """The answer's own texts without the token, which a server or a proxy may have echoed."""
+        return {
+            name: text.replace(self._token, "[token]") if isinstance(text, str) else text
+            for name, text in answer.items()
+        }
+
+
+class _Adapter(HTTPAdapter):
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:
+        super().init_poolmanager(*args, **options, ssl_minimum_version=ssl.TLSVersion.TLSv1_2)
+
+    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
+        return super().proxy_manager_for(proxy, **options, ssl_minimum_version=ssl.TLSVersion.TLSv1_2)
+
+
+def pooled_session(pool_size: int) -> requests.Session:
+    """A session that may serve many customers and threads and keeps up to `pool_size` connections open.
+
+    TLS is 1.2 at least, as LaunchDarkly requires. `HTTPS_PROXY` and `REQUESTS_CA_BUNDLE` of the environment apply.
+    """
+    session = requests.Session()
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, _Adapter(pool_maxsize=pool_size))
+    return session
+
+
+def send(
+    session: requests.Session,
+    method: str,
+    url: str,
+    *,
+    authorization: Authorization,
+    headers: dict[str, str],
+    timeout: tuple[float, float],
+    params: dict[str, Any] | None,
+    payload: Any,
+) -> requests.Response | LaunchDarklyError:
+    """The answer's head, with its body unread, or why there is none.
+
+    The error is returned, so that it is raised outside of an `except` block: the exception that it stands for carries
+    the whole request, token and all, and must not be found in a traceback's context.
+    """
+    try:
+        request = session.prepare_request(
+            requests.Request(method, url, params=params, json=payload, headers=headers, auth=authorization)
+        )
+        # Plain http is for this very machine only: a proxy would see the token in the clear.
+        settings: dict[str, Any] = {
+            **session.merge_environment_settings(url, {"http": ""}, stream=True, verify=None, cert=None)
+        }
+        # Past `Session.send`, which would read a redirect's body without bound, parse its target even when told not to
+        # follow it, and keep cookies that would travel with another customer's call.
+        return session.get_adapter(url).send(request, timeout=timeout, **settings)
+    except (requests.RequestException, HTTPError) as exception:
+        return _failure(exception)
+
+
+def read_object(response: requests.Response) -> dict[str, Any] | None:
+    """The body's JSON object; `None` where it is cut off, over `LARGEST_ANSWER`, or anything else."""
+    body = bytearray()
+    try:
+        with response:
+            for chunk in response.iter_content(65536):
+                body += chunk
+                if len(body) > LARGEST_ANSWER:
+                    return None
+        answer = json.loads(body)
+    except (requests.RequestException, HTTPError, ValueError, OverflowError, RecursionError):
+        return None
+    return answer if isinstance(answer, dict) else None
+
+
+def _failure(exception: requests.RequestException | HTTPError) -> LaunchDarklyError:
+    name = type(exception).__name__
+    if isinstance(exception, requests.exceptions.InvalidJSONError):
+        return Invalid("The request cannot be written as JSON.")
+    if _surely_unsent(exception):
+        return Unreachable(f"LaunchDarkly cannot be reached ({name}).")
+    return AnswerLost(f"The call may have reached LaunchDarkly, but its answer was lost ({name}).")
+
+
+def _surely_unsent(exception: requests.RequestException | HTTPError) -> bool:
+    if isinstance(exception, _NEVER_CONNECTED):
+        return True
+    wrapped = exception.args[0] if exception.args else None
+    reason = getattr(wrapped, "reason", wrapped)
+    if isinstance(exception, requests.exceptions.SSLError):
+        fault = reason.args[0] if isinstance(reason, Exception) and reason.args else None
+        return isinstance(fault, ssl.SSLError) and _in_handshake(fault)
+    return isinstance(reason, NewConnectionError)
+
+
+def _in_handshake(fault: ssl.SSLError) -> bool:
+    # OpenSSL's reasons do not tell: a broken record after the request reads as WRONG_VERSION_NUMBER too.
+    return any(frame.f_code.co_name == "do_handshake" for frame, _line in traceback.walk_tb(fault.__traceback__))

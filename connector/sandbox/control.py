@@ -1,0 +1,105 @@
+"""The sandbox's own pages under `/sandbox/`: what it saw, what it holds, what it plays. For this machine only.
+
+Nothing here is part of LaunchDarkly's API, and the connector must never call it.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+
+from flask import Blueprint, Response, request
+
+from connector.sandbox.errors import ForbiddenError, InvalidRequestError
+from connector.sandbox.exchange import answer, json_body, sandbox
+from connector.sandbox.faults import Fault
+from connector.sandbox.limits import Limits
+
+control = Blueprint("control", __name__, url_prefix="/sandbox")
+
+_PAGES = {
+    "GET /sandbox/requests?since=N": "the LaunchDarkly calls it saw, oldest first; X-Sandbox-Next is the next N",
+    "DELETE /sandbox/requests": "forget these calls",
+    "GET /sandbox/faults": "the faults in force, and how often each struck",
+    "PUT /sandbox/faults": "an array of faults, in the place of all others",
+    "GET /sandbox/limits": "the rate limits per ten seconds",
+    "PUT /sandbox/limits": 'an object of "global", "route", "token", "ip"; null or missing is no limit',
+    "GET /sandbox/metrics/{project}": "every metric, unpaged, with every field",
+    "PATCH /sandbox/metrics/{project}/{key}": "set fields as a person or LaunchDarkly itself would; null removes one",
+    "POST /sandbox/reset": "back to how it was started",
+}
+
+
+@control.before_request
+def _refuse_strangers() -> None:
+    try:
+        local = ipaddress.ip_address(request.remote_addr or "").is_loopback
+    except ValueError:
+        local = False
+    if not local:
+        raise ForbiddenError("the sandbox is controlled from its own machine only: call it at 127.0.0.1")
+
+
+@control.get("/")
+def get_pages() -> Response:
+    return answer(_PAGES)
+
+
+@control.get("/requests")
+def get_requests() -> Response:
+    since = request.args.get("since", "0")
+    if not (since.isascii() and since.isdigit()):
+        raise InvalidRequestError("since must be a whole number")
+    seen, following = sandbox().requests.since(int(since))
+    response = answer([call.to_dict() for call in seen])
+    response.headers["X-Sandbox-Next"] = str(following)
+    return response
+
+
+@control.delete("/requests")
+def clear_requests() -> Response:
+    sandbox().requests.clear()
+    return Response(status=204)
+
+
+@control.get("/faults")
+def get_faults() -> Response:
+    return answer(sandbox().faults.to_list())
+
+
+@control.put("/faults")
+def put_faults() -> Response:
+    stated = json_body()
+    if not isinstance(stated, list):
+        raise InvalidRequestError("the body must be a JSON array of faults")
+    sandbox().faults.set([Fault.from_dict(fault) for fault in stated])
+    return get_faults()
+
+
+@control.get("/limits")
+def get_limits() -> Response:
+    return answer(sandbox().limiter.limits.to_dict())
+
+
+@control.put("/limits")
+def put_limits() -> Response:
+    sandbox().limiter.set(Limits.from_dict(json_body()))
+    return get_limits()
+
+
+@control.get("/metrics/<project>")
+def get_metrics(project: str) -> Response:
+    return answer(sandbox().book(project).all())
+
+
+@control.patch("/metrics/<project>/<key>")
+def edit_metric(project: str, key: str) -> Response:
+    fields = json_body()
+    if not isinstance(fields, dict):
+        raise InvalidRequestError("the body must be a JSON object of fields")
+    return answer(sandbox().book(project).edit(key, fields))
+
+
+@control.post("/reset")
+def reset() -> Response:
+    sandbox().reset()
+    return Response(status=204)

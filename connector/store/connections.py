@@ -1,0 +1,200 @@
+"""Connections: one customer's link from an endpoint to a LaunchDarkly project, with the credential in the vault."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection as Tx
+from sqlalchemy import Row, or_, select, update
+
+from connector.store.rows import insert_ignoring
+from connector.store.tables import connections
+from connector.store.vault import Vault
+
+
+class ConnectionState(StrEnum):
+    ACTIVE = "active"
+    PAUSED = "paused"
+    REMOVED = "removed"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a customer may decide about the metrics. `rules` is TOML text, read after the installation's rules."""
+
+    key_prefix: str = ""
+    tags: tuple[str, ...] = ()
+    maintainer_id: str | None = None
+    analysis_units: tuple[str, ...] = ()
+    on_delete: str = "archive"
+    oauth: bool = False
+    rules: str | None = None
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> Options:
+        lists = {name: tuple(stored.get(name) or ()) for name in ("tags", "analysis_units")}
+        return cls(**{**stored, **lists})
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    id: str
+    endpoint_id: str
+    name: str
+    project_key: str
+    base_url: str
+    workspace: str | None = None
+    options: Options = field(default_factory=Options)
+    state: ConnectionState = ConnectionState.ACTIVE
+    state_code: str | None = None
+    state_reason: str | None = None
+    account: str | None = None
+
+
+_COLUMNS = [column for column in connections.c if column.name not in {"credential", "source_credential"}]
+
+
+def _connection(row: Row[Any]) -> Connection:
+    return Connection(
+        id=row.id,
+        endpoint_id=row.endpoint_id,
+        name=row.name,
+        workspace=row.workspace,
+        project_key=row.project_key,
+        base_url=row.base_url,
+        options=Options.from_dict(row.options),
+        state=ConnectionState(row.state),
+        state_code=row.state_code,
+        state_reason=row.state_reason,
+        account=row.account,
+    )
+
+
+def add(tx: Tx, vault: Vault, connection: Connection, credential: str, *, now: float) -> bool:
+    """Whether it was new."""
+    return insert_ignoring(tx, connections, _values(vault, connection, credential, now), conflict=["id"]) is not None
+
+
+def put_environment(tx: Tx, vault: Vault, connection: Connection, credential: str, *, now: float) -> None:
+    """Make the environment's connection as it is said now; a restart ends a pause, as its reason may be mended."""
+    if not add(tx, vault, connection, credential, now=now):
+        values = _values(vault, connection, credential, now) | {
+            "state_code": None,
+            "state_reason": None,
+            "removed_at": None,
+        }
+        del values["created_at"], values["id"]
+        if vault.decrypt(stored_credential(tx, connection.id)) != credential:
+            values |= {"account": None, "resting_until": None}  # another token may be of another account
+        tx.execute(update(connections).where(connections.c.id == connection.id).values(values))
+
+
+def _values(vault: Vault, connection: Connection, credential: str, now: float) -> dict[str, Any]:
+    return {
+        "id": connection.id,
+        "endpoint_id": connection.endpoint_id,
+        "name": connection.name,
+        "workspace": connection.workspace,
+        "project_key": connection.project_key,
+        "base_url": connection.base_url,
+        "credential": vault.encrypt(credential),
+        "options": asdict(connection.options),
+        "state": connection.state,
+        "created_at": now,
+    }
+
+
+def get(tx: Tx, connection_id: str) -> Connection | None:
+    row = tx.execute(select(*_COLUMNS).where(connections.c.id == connection_id)).one_or_none()
+    return None if row is None else _connection(row)
+
+
+def find(tx: Tx, name_or_id: str) -> Connection | None:
+    """By id, else by name among those that are not removed (the newest of several)."""
+    named = (connections.c.name == name_or_id) & (connections.c.state != ConnectionState.REMOVED)
+    rows = tx.execute(
+        select(*_COLUMNS)
+        .where(or_(connections.c.id == name_or_id, named))
+        .order_by((connections.c.id == name_or_id).desc(), connections.c.created_at.desc())
+    )
+    row = rows.first()
+    return None if row is None else _connection(row)
+
+
+def listing(tx: Tx) -> Sequence[Connection]:
+    """All that are not removed, oldest first."""
+    rows = tx.execute(
+        select(*_COLUMNS)
+        .where(connections.c.state != ConnectionState.REMOVED)
+        .order_by(connections.c.created_at, connections.c.id)
+    )
+    return [_connection(row) for row in rows]
+
+
+def of_endpoint(tx: Tx, endpoint_id: str) -> Sequence[Connection]:
+    rows = tx.execute(
+        select(*_COLUMNS)
+        .where(connections.c.endpoint_id == endpoint_id, connections.c.state != ConnectionState.REMOVED)
+        .order_by(connections.c.created_at, connections.c.id)
+    )
+    return [_connection(row) for row in rows]
+
+
+def stored_credential(tx: Tx, connection_id: str) -> bytes:
+    """As the vault encrypted it: only who makes the call decrypts it."""
+    stored: bytes = tx.execute(select(connections.c.credential).where(connections.c.id == connection_id)).scalar_one()
+    return stored
+
+
+def stored_source(tx: Tx, connection_id: str) -> bytes | None:
+    """What opens the partner's list API, as the vault encrypted it; None where nobody gave it."""
+    stored: bytes | None = tx.execute(
+        select(connections.c.source_credential).where(connections.c.id == connection_id)
+    ).scalar_one()
+    return stored
+
+
+def set_source(tx: Tx, vault: Vault, connection_id: str, credential: Mapping[str, str]) -> None:
+    sealed = vault.encrypt(json.dumps(credential))
+    tx.execute(update(connections).where(connections.c.id == connection_id).values(source_credential=sealed))
+
+
+def set_credential(tx: Tx, vault: Vault, connection_id: str, secret: str) -> None:
+    fresh = {"credential": vault.encrypt(secret), "account": None, "resting_until": None}
+    tx.execute(update(connections).where(connections.c.id == connection_id).values(fresh))
+
+
+def set_account(tx: Tx, connection_id: str, account: str) -> None:
+    """Whose budget of calls the connection's credential uses: LaunchDarkly's account id."""
+    tx.execute(update(connections).where(connections.c.id == connection_id).values(account=account))
+
+
+def rest(tx: Tx, connection: Connection, until: float) -> None:
+    """Claim no work of the connection's account before `until` (unix seconds): its budget is used up."""
+    shared = connections.c.account == connection.account
+    same = connections.c.id == connection.id if connection.account is None else shared
+    earlier = connections.c.resting_until.is_(None) | (connections.c.resting_until < until)
+    tx.execute(update(connections).where(same, earlier).values(resting_until=until))
+
+
+def set_state(
+    tx: Tx, connection_id: str, state: ConnectionState, *, code: str | None = None, reason: str | None = None
+) -> None:
+    tx.execute(
+        update(connections)
+        .where(connections.c.id == connection_id, connections.c.state != ConnectionState.REMOVED)
+        .values(state=state, state_code=code, state_reason=reason)
+    )
+
+
+def remove(tx: Tx, vault: Vault, connection_id: str, *, now: float) -> None:
+    """Forget the credential; the history stays."""
+    tx.execute(
+        update(connections)
+        .where(connections.c.id == connection_id)
+        .values(state=ConnectionState.REMOVED, removed_at=now, credential=vault.encrypt(""), source_credential=None)
+    )

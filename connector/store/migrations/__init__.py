@@ -1,0 +1,1 @@
+"""The schema's history; alembic runs it, `connector.store.schema` starts alembic."""

@@ -1,0 +1,26 @@
+"""What the store's nouns share about rows: identifiers, and an insert that tolerates a row that is already there."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from sqlalchemy import Connection, Table
+from sqlalchemy.dialects import postgresql, sqlite
+
+
+def new_id(prefix: str, now: float) -> str:
+    """`prefix_` and 27 hexadecimal digits that sort by time (milliseconds), then random."""
+    return f"{prefix}_{int(now * 1000):011x}{secrets.token_hex(8)}"
+
+
+def insert_ignoring(tx: Connection, table: Table, values: dict[str, Any], *, conflict: list[str]) -> Any:
+    """Insert one row and return its primary key, or `None` where a row with the same `conflict` columns exists."""
+    insert = postgresql.insert if tx.dialect.name == "postgresql" else sqlite.insert
+    statement = (
+        insert(table)
+        .values(values)
+        .on_conflict_do_nothing(index_elements=conflict)
+        .returning(*table.primary_key.columns)
+    )
+    return tx.execute(statement).scalar_one_or_none()

@@ -1,0 +1,36 @@
+"""How gunicorn serves the app; `connector serve` and `config/gunicorn.conf.py` both take it from here.
+
+One process with threads: SQLite has one writer, and the embedded runner one owner. Where workers apply the changes
+(CONNECTOR_BROKER_URL), CONNECTOR_WORKERS makes it several processes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from connector.settings import Settings
+
+_settings = Settings.from_environment()
+
+bind = "127.0.0.1:8000"
+wsgi_app = "connector.app:create_app()"
+worker_class = "gthread"
+workers = _settings.workers if _settings.broker_url else 1
+threads = _settings.threads
+timeout = 60
+graceful_timeout = 30
+keepalive = 75
+# Bodies are capped by the app; these cap what comes before it.
+limit_request_line = 4094
+limit_request_fields = 60
+limit_request_field_size = 8190
+proc_name = "metric-connector"
+# gunicorn's own control socket would stand in the home directory, shared by all that runs there.
+control_socket_disable = True
+
+
+def worker_exit(_server: Any, worker: Any) -> None:
+    """Finish what is under way before the process goes."""
+    app = getattr(worker, "wsgi", None)
+    if app is not None:
+        app.extensions["connector"].close()
