@@ -233,6 +233,23 @@ class TestOpening:
         with pytest.raises(StoreUnavailable, match=r"Cannot write .*file/connector.db.*CONNECTOR_DATABASE_URL"):
             Database(f"sqlite:///{tmp_path}/file/connector.db")
 
+    def test_three_that_open_the_same_new_file_at_once_all_write(
+        self, tmp_path: Any, pool: ThreadPoolExecutor
+    ) -> None:
+        """SQLite refuses all but one of those that turn a file to WAL at the same moment, and none may fail for it."""
+        for attempt in range(25):
+            opened = [Database(f"sqlite:///{tmp_path}/{attempt}.db") for _ in range(3)]
+            start = threading.Barrier(len(opened))
+
+            def write(database: Database, start: threading.Barrier = start) -> None:
+                start.wait()
+                database.write(lambda tx: tx.execute(text("CREATE TABLE IF NOT EXISTS made (x)")))
+
+            for written in [pool.submit(write, database) for database in opened]:
+                written.result()
+            for database in opened:
+                database.close()
+
     def test_a_file_that_is_no_database_is_declared(self, tmp_path: Any) -> None:
         path = tmp_path / "notes.db"
         path.write_bytes(b"Dear diary, " * 500)
