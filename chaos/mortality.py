@@ -22,10 +22,10 @@ MERCY = "mercy"
 dies at a point.
 """
 
-VISITS = 10.0
+VISITS = 4.0
 """How often a life passes its point before it dies there, on average."""
 
-DOOMED = 0.6
+DOOMED = 0.8
 """The share of lives that end at a named point, unless something else ends them first."""
 
 RECEIVING = (

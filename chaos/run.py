@@ -24,7 +24,7 @@ from chaos.verdict import Verdict, judge, pending
 
 _APPLIERS = 2
 _FULL_FOR = 3.0
-_KILL_EVERY = 1.0
+_KILL_EVERY = 2.5
 _CALAMITY_EVERY = 25
 """Seconds that the disk is full, seconds between kills on average, and kills between two full disks or restarts."""
 
@@ -65,7 +65,7 @@ class Plan:
     seed: int = 1
     connections: int = 4
     skew: float = -240.0
-    limit: float = 1500.0
+    limit: float = 2400.0
     drain: float = 600.0
 
 

@@ -239,7 +239,7 @@ def _set_up_sqlite(connection: sqlite3.Connection, _record: object) -> None:
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:
-    """Two that turn the same new file to WAL are not queued by SQLite: one is refused at once, whatever its time-out."""
+    """Where two turn the same new file to WAL SQLite does not queue them: it refuses one at once."""
     deadline = time.monotonic() + BUSY_TIMEOUT
     while True:
         try:

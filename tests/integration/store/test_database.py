@@ -233,9 +233,7 @@ class TestOpening:
         with pytest.raises(StoreUnavailable, match=r"Cannot write .*file/connector.db.*CONNECTOR_DATABASE_URL"):
             Database(f"sqlite:///{tmp_path}/file/connector.db")
 
-    def test_three_that_open_the_same_new_file_at_once_all_write(
-        self, tmp_path: Any, pool: ThreadPoolExecutor
-    ) -> None:
+    def test_three_that_open_the_same_new_file_at_once_all_write(self, tmp_path: Any, pool: ThreadPoolExecutor) -> None:
         """SQLite refuses all but one of those that turn a file to WAL at the same moment, and none may fail for it."""
         for attempt in range(25):
             opened = [Database(f"sqlite:///{tmp_path}/{attempt}.db") for _ in range(3)]
