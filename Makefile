@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test lint format fuzz chaos lock clean
+.PHONY: help demo serve test lint format fuzz chaos bench docs lock clean
 
 help: ## Show what there is to make
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -35,6 +35,12 @@ fuzz: $(VENV)/.fuzz ## Send hostile requests for a minute (or FUZZ_SECONDS, FUZZ
 chaos: $(VENV)/.dev ## Kill everything while partners send (CHAOS_STORE, CHAOS_BROKER, CHAOS_CHANGES, CHAOS_KILLS, CHAOS_SEED)
 	@$(BIN)/python -m chaos
 
+bench: $(VENV)/.dev ## Measure everything and write the table and the pictures of the docs (BENCH_SHORT=1 for a minute's worth)
+	@$(BIN)/python -m benchmarks
+
+docs: $(VENV)/.dev ## Build the documentation into build/docs; a warning is an error
+	@$(BIN)/mkdocs build --strict --quiet --site-dir build/docs
+
 lock: $(VENV)/.dev $(VENV)/.fuzz ## Write constraints.txt from what is installed
 	@{ echo '# The versions that make installs. Written by: make lock'; \
 	   $(BIN)/python -m pip freeze --exclude-editable; } > constraints.txt
@@ -54,7 +60,7 @@ $(VENV)/.run: $(VENV)/bin/python setup.cfg constraints.txt
 
 $(VENV)/.dev: $(VENV)/bin/python setup.cfg constraints.txt
 	@echo "Installing the connector and what its tests need (once, and when setup.cfg changes)"
-	@$(INSTALL) --editable '.[celery,postgres,serverless,test,lint]'
+	@$(INSTALL) --editable '.[celery,docs,otel,postgres,serverless,test,lint]'
 	@touch $@ $(VENV)/.run
 
 $(VENV)/.fuzz: $(VENV)/bin/python setup.cfg constraints.txt
