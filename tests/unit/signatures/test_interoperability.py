@@ -16,12 +16,16 @@ from itsdangerous import SignatureExpired, TimestampSigner
 from connector.signatures import STANDARD_WEBHOOKS, HmacScheme, JwtBearer, SignatureRefused, public_half
 from connector.signatures.tokens import JwtBody
 
-# The packages read the clock themselves, so these tests live in the present.
-NOW = datetime.now(tz=UTC)
 BODY = '{"object":"event","id":"evt_1","name":"注文 ✓"}'
 STRIPE = HmacScheme(
     header="Stripe-Signature", prefix="v1=", separator=",", template="{ts}.{body}", timestamp_prefix="t="
 )
+
+
+@pytest.fixture
+def now() -> datetime:
+    """The packages read the clock themselves, so these tests live in the present."""
+    return datetime.now(tz=UTC)
 
 
 def lower(headers: dict[str, str]) -> dict[str, str]:
@@ -29,56 +33,56 @@ def lower(headers: dict[str, str]) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(("package", "family"), [(standardwebhooks, "webhook"), (svix.webhooks, "svix")])
-def test_we_verify_what_standard_webhooks_and_svix_sign(package: Any, family: str) -> None:
+def test_we_verify_what_standard_webhooks_and_svix_sign(package: Any, family: str, now: datetime) -> None:
     secret = STANDARD_WEBHOOKS.generate_secret()
     headers = {
         f"{family}-id": "msg_1",
-        f"{family}-timestamp": str(int(NOW.timestamp())),
-        f"{family}-signature": package.Webhook(secret).sign("msg_1", NOW, BODY),
+        f"{family}-timestamp": str(int(now.timestamp())),
+        f"{family}-signature": package.Webhook(secret).sign("msg_1", now, BODY),
     }
-    verified = STANDARD_WEBHOOKS.verify(BODY.encode(), headers, [secret], NOW.timestamp())
+    verified = STANDARD_WEBHOOKS.verify(BODY.encode(), headers, [secret], now.timestamp())
     assert verified.message_id == "msg_1"
-    assert verified.signed_at == int(NOW.timestamp())
+    assert verified.signed_at == int(now.timestamp())
 
 
 @pytest.mark.parametrize("package", [standardwebhooks, svix.webhooks])
-def test_standard_webhooks_and_svix_verify_what_we_sign(package: Any) -> None:
+def test_standard_webhooks_and_svix_verify_what_we_sign(package: Any, now: datetime) -> None:
     secret = STANDARD_WEBHOOKS.generate_secret()
-    headers = STANDARD_WEBHOOKS.sign(BODY.encode(), secret, "msg_1", NOW.timestamp())
+    headers = STANDARD_WEBHOOKS.sign(BODY.encode(), secret, "msg_1", now.timestamp())
     package.Webhook(secret).verify(BODY, headers)
     with pytest.raises(package.WebhookVerificationError):
         package.Webhook(secret).verify(BODY + " ", headers)
 
 
-def test_we_verify_what_stripe_signs() -> None:
+def test_we_verify_what_stripe_signs(now: datetime) -> None:
     secret = STRIPE.generate_secret()
-    header = stripe.WebhookSignature.generate_signature_header(BODY, secret, int(NOW.timestamp()))
-    verified = STRIPE.verify(BODY.encode(), {"stripe-signature": header}, [secret], NOW.timestamp())
-    assert verified.signed_at == int(NOW.timestamp())
+    header = stripe.WebhookSignature.generate_signature_header(BODY, secret, int(now.timestamp()))
+    verified = STRIPE.verify(BODY.encode(), {"stripe-signature": header}, [secret], now.timestamp())
+    assert verified.signed_at == int(now.timestamp())
 
 
-def test_stripe_verifies_what_we_sign() -> None:
+def test_stripe_verifies_what_we_sign(now: datetime) -> None:
     secret = STRIPE.generate_secret()
-    header = STRIPE.sign(BODY.encode(), secret, "unused", NOW.timestamp())["Stripe-Signature"]
+    header = STRIPE.sign(BODY.encode(), secret, "unused", now.timestamp())["Stripe-Signature"]
     assert stripe.Webhook.construct_event(BODY, header, secret, api_key="sk_test")["id"] == "evt_1"
     with pytest.raises(stripe.SignatureVerificationError):
         stripe.Webhook.construct_event(BODY + " ", header, secret, api_key="sk_test")
 
 
-def test_we_verify_the_bearer_token_of_pyjwt_with_any_spelling_of_its_type() -> None:
+def test_we_verify_the_bearer_token_of_pyjwt_with_any_spelling_of_its_type(now: datetime) -> None:
     scheme = JwtBearer()
     secret = scheme.generate_secret()
-    issued = int(NOW.timestamp())
+    issued = int(now.timestamp())
     token = jwt.encode({"iat": issued}, secret, algorithm="HS256", headers={"typ": "Jwt"})
-    verified = scheme.verify(b"{}", {"authorization": f"Bearer {token}"}, [secret], NOW.timestamp())
+    verified = scheme.verify(b"{}", {"authorization": f"Bearer {token}"}, [secret], now.timestamp())
     assert verified.signed_at == issued
 
 
-def test_pyjwt_verifies_the_bearer_token_that_we_sign() -> None:
+def test_pyjwt_verifies_the_bearer_token_that_we_sign(now: datetime) -> None:
     scheme = JwtBearer()
     secret = scheme.generate_secret()
-    token = scheme.sign(b"{}", secret, "unused", NOW.timestamp())["Authorization"].removeprefix("Bearer ")
-    assert jwt.decode(token, secret, algorithms=["HS256"]) == {"iat": int(NOW.timestamp())}
+    token = scheme.sign(b"{}", secret, "unused", now.timestamp())["Authorization"].removeprefix("Bearer ")
+    assert jwt.decode(token, secret, algorithms=["HS256"]) == {"iat": int(now.timestamp())}
 
 
 def test_a_secret_of_24_bytes_verifies_without_a_warning() -> None:
@@ -98,20 +102,20 @@ def test_body_tokens_go_both_ways_with_pyjwt() -> None:
     assert jwt.decode(ours, key, algorithms=["RS256"]) == claims
 
 
-def test_we_verify_the_two_lines_of_a_python_partner(schemes: Any) -> None:
+def test_we_verify_the_two_lines_of_a_python_partner(schemes: Any, now: datetime) -> None:
     scheme = schemes["timestamp-signature"]
     secret, body = scheme.generate_secret(), BODY.encode()
     signed = TimestampSigner(secret).sign(body)
     headers = {"X-Connector-Signature": signed[len(body) + 1 :].decode()}
-    assert scheme.verify(body, lower(headers), [secret], NOW.timestamp()).body == body
+    assert scheme.verify(body, lower(headers), [secret], now.timestamp()).body == body
 
 
-def test_itsdangerous_verifies_what_we_sign(schemes: Any) -> None:
+def test_itsdangerous_verifies_what_we_sign(schemes: Any, now: datetime) -> None:
     scheme = schemes["timestamp-signature"]
     secret, body = scheme.generate_secret(), BODY.encode()
-    ours = scheme.sign(body, secret, "unused", NOW.timestamp())["X-Connector-Signature"]
+    ours = scheme.sign(body, secret, "unused", now.timestamp())["X-Connector-Signature"]
     assert TimestampSigner(secret).unsign(body + b"." + ours.encode(), max_age=300) == body
-    old = scheme.sign(body, secret, "unused", NOW.timestamp() - 400)["X-Connector-Signature"]
+    old = scheme.sign(body, secret, "unused", now.timestamp() - 400)["X-Connector-Signature"]
     with pytest.raises(SignatureExpired):
         TimestampSigner(secret).unsign(body + b"." + old.encode(), max_age=300)
 
