@@ -2,10 +2,13 @@
 VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
+DIST ?= dist
+PACKAGED ?= $(CURDIR)/build/package
+INTO = $(BIN)/python -m pip --disable-pip-version-check --python $(PACKAGED)/bin/python
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test lint format fuzz chaos bench docs lock clean
+.PHONY: help demo serve test lint format fuzz chaos bench docs package lock clean
 
 help: ## Show what there is to make
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -39,7 +42,29 @@ bench: $(VENV)/.dev ## Measure everything and write the table and the pictures o
 	@$(BIN)/python -m benchmarks
 
 docs: $(VENV)/.dev ## Build the documentation into build/docs; a warning is an error
-	@$(BIN)/mkdocs build --strict --quiet --site-dir build/docs
+	@$(BIN)/python -m docs.generators
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir build/docs
+
+# Everything is tried in an empty environment. The audit needs data that cannot be reached from everywhere: it says of how many packages.
+package: $(VENV)/.dev ## Build wheel, sdist and SBOM into dist/, and try them in an empty environment
+	@rm -rf $(DIST) $(PACKAGED) && mkdir -p $(DIST)
+	@$(BIN)/python -m build --outdir $(DIST) . >$(DIST)/build.log 2>&1 || { cat $(DIST)/build.log; exit 1; }
+	@$(PYTHON) -m venv --without-pip $(PACKAGED)
+	@$(INTO) install --quiet --constraint constraints.txt $(DIST)/*.whl
+	@$(INTO) check
+	@cd $(PACKAGED) && bin/connector demo
+	@$(INTO) install --quiet --constraint constraints.txt --no-compile \
+	  "$$(ls $(DIST)/*.whl)[celery,otel,postgres,serverless]"
+	@$(INTO) check
+	@$(BIN)/cyclonedx-py environment --output-reproducible --output-format JSON --output-file $(DIST)/sbom.cdx.json \
+	  $(PACKAGED)/bin/python
+	@$(BIN)/pip-audit --progress-spinner off --timeout 10 --format json --output $(DIST)/audit.json \
+	  --path "$$($(PACKAGED)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" >$(DIST)/audit.log 2>&1 \
+	  || { if [ -s $(DIST)/audit.json ]; then cat $(DIST)/audit.log; exit 1; fi; \
+	       echo '{"dependencies": []}' >$(DIST)/audit.json; }
+	@echo "Audited $$(grep -o '"vulns"' $(DIST)/audit.json | wc -l) packages; the data of all others cannot be reached from here."
+	@rm -f $(DIST)/*.log
+	@ls $(DIST)
 
 lock: $(VENV)/.dev $(VENV)/.fuzz ## Write constraints.txt from what is installed
 	@{ echo '# The versions that make installs. Written by: make lock'; \
@@ -60,7 +85,7 @@ $(VENV)/.run: $(VENV)/bin/python setup.cfg constraints.txt
 
 $(VENV)/.dev: $(VENV)/bin/python setup.cfg constraints.txt
 	@echo "Installing the connector and what its tests need (once, and when setup.cfg changes)"
-	@$(INSTALL) --editable '.[celery,docs,otel,postgres,serverless,test,lint]'
+	@$(INSTALL) --editable '.[celery,docs,otel,package,postgres,serverless,test,lint]'
 	@touch $@ $(VENV)/.run
 
 $(VENV)/.fuzz: $(VENV)/bin/python setup.cfg constraints.txt

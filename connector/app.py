@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-import fcntl
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import IO
 
 from flask import Flask
 
-from connector import logs
-from connector.delivery import EmbeddedRunner, Runner
-from connector.delivery.celery_runner import Bell, CeleryRunner, celery_app
-from connector.installation import Installation, applying, open_installation
+from connector import logs, tracing
+from connector.delivery import Runner
+from connector.delivery.duties import Duties
+from connector.installation import Installation, clients, duties, open_installation
+from connector.running import new_runner, sole_runner
 from connector.settings import Settings
-from connector.web import health, problems, webhooks
+from connector.setup_links import SetupLinks
+from connector.web import api, console, errors, health, metrics, pages, problems, setup, webhooks
+from connector.web.console.desk import Desk
+from connector.web.console.session import Sessions
 from connector.web.directory import Directory
+from connector.web.pages.forms import Forms
 from connector.web.receiving import Receiving
+from connector.web.setup import SetupPage
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +30,17 @@ class Wired:
 
     installation: Installation
     runner: Runner
+    duties: Duties
     lock: IO[str] | None
+    end_tracing: Callable[[], None]
 
     def close(self) -> None:
+        self.duties.stop()
         self.runner.stop()
         self.installation.close()
         if self.lock is not None:
             self.lock.close()
+        self.end_tracing()
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -43,12 +53,14 @@ def create_app(settings: Settings | None = None) -> Flask:
     logs.set_up(settings.log_format)
     installation = open_installation(settings)
     installation.connections.put_environment(settings.environment_connection)
-    lock = _sole_runner(settings)
-    runner = _runner(installation, sole=lock is not None)
+    lock = sole_runner(settings)
+    runner = new_runner(installation, sole=lock is not None)
     runner.start()
+    periodic = Duties(installation.database, duties(installation))
+    periodic.start()
 
     app = web_app(installation, runner)
-    app.extensions["connector"] = Wired(installation, runner, lock)
+    app.extensions["connector"] = Wired(installation, runner, periodic, lock, tracing.set_up())
     return app
 
 
@@ -59,46 +71,31 @@ def web_app(installation: Installation, runner: Runner) -> Flask:
     app.json.sort_keys = False  # type: ignore[attr-defined]  # answers read in the order in which the docs explain them
     problems.install(app)
     app.register_blueprint(health.blueprint(installation.database, runner.health))
-    app.register_blueprint(
-        webhooks.blueprint(
-            webhooks.Webhooks(
-                installation.database,
-                Directory(
-                    installation.database, installation.vault, installation.partners, fresh=settings.cache_seconds
-                ),
-                Receiving(max_body=settings.max_body, endpoint_rate=settings.endpoint_rate),
-                runner,
-                respond_within=settings.respond_within,
-                threads=settings.threads,
-            )
-        )
+    app.register_blueprint(metrics.blueprint(installation.database, runner.health, token=settings.metrics_token))
+    receiver = webhooks.Webhooks(
+        installation.database,
+        Directory(installation.database, installation.vault, installation.partners, fresh=settings.cache_seconds),
+        Receiving(max_body=settings.max_body, endpoint_rate=settings.endpoint_rate),
+        runner,
+        respond_within=settings.respond_within,
+        threads=settings.threads,
     )
+    app.register_blueprint(webhooks.blueprint(receiver))
+    app.register_blueprint(errors.blueprint())
+    _install_pages(app, installation, runner, receiver)
+    api.install(app, installation, runner)
     return app
 
 
-def _runner(installation: Installation, *, sole: bool) -> Runner:
-    """Threads of this process apply the changes, or, where there is a broker, workers elsewhere."""
-    settings, database = installation.settings, installation.database
-    if settings.broker_url is not None:
-        bell = Bell(celery_app(settings.broker_url, settings.broker_queue))
-        return CeleryRunner(database, bell, seen_within=settings.take_over_after)
-    return EmbeddedRunner(
-        database,
-        applying(installation),
-        threads=max(2, settings.threads // 2),
-        sole=sole,
-        take_over_after=None if settings.sqlite else settings.take_over_after,
+def _install_pages(app: Flask, installation: Installation, runner: Runner, receiver: webhooks.Webhooks) -> None:
+    """The pages for people: the operator's console and the customers' set-up page."""
+    settings, database, vault = installation.settings, installation.database, installation.vault
+    secure = settings.base_url.startswith("https://")
+    forms, calling = Forms(vault, secure=secure), clients(settings)
+    links = SetupLinks(database, vault, base_url=settings.base_url)
+    sessions = Sessions(database, vault, settings.admin_token, secure=secure)
+    pages.install(app)
+    app.register_blueprint(console.blueprint(Desk(installation, runner, receiver, links, calling), sessions, forms))
+    app.register_blueprint(
+        setup.blueprint(SetupPage(links, calling, installation.partners, runner, title=settings.title), forms)
     )
-
-
-def _sole_runner(settings: Settings) -> IO[str] | None:
-    """A lock that only one process on a SQLite file can hold; it falls with the process, however that ends."""
-    if not settings.sqlite:
-        return None
-    lock = (settings.instance / "runner.lock").open("w")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        lock.close()
-        return None
-    return lock

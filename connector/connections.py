@@ -9,7 +9,7 @@ import re
 import time
 import unicodedata
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sqlalchemy import Connection as Tx
 
@@ -17,10 +17,11 @@ from connector.launchdarkly import DEFAULT_BASE_URL, check_api_key, check_base_u
 from connector.partners import Partners, Webhook
 from connector.policy import Rules, Source
 from connector.settings import EnvironmentConnection, SettingsError
-from connector.store import connections, endpoints
+from connector.store import connections, endpoints, idempotency, linked, reconciles
 from connector.store.connections import Connection, ConnectionState, Options
 from connector.store.database import Database
 from connector.store.endpoints import Endpoint
+from connector.store.idempotency import Once
 from connector.store.rows import new_id
 from connector.store.vault import Vault
 
@@ -31,6 +32,10 @@ OVERLAP = 24 * 3600.0
 """Seconds that the secret before a rotation still verifies."""
 
 
+WAITING = "waiting_for_key"
+"""The `state_code` of a paused connection that has no key yet: what arrives is kept until its customer gives one."""
+
+
 class ConnectionRefused(ValueError):
     """A value that no connection can have; the sentence says what to do."""
 
@@ -39,12 +44,15 @@ class ConnectionRefused(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class NewConnection:
-    """A connection to be. Without `endpoint` it gets its own, without `secret` one that is made for it."""
+    """A connection to be. Without `endpoint` it gets its own, without `secret` one that is made for it.
+
+    Without `credential` it waits for one, and may do without a project key until then: see `setup_links`.
+    """
 
     name: str
     partner: str
-    project_key: str
-    credential: str = field(repr=False)
+    project_key: str = ""
+    credential: str | None = field(default=None, repr=False)
     base_url: str = DEFAULT_BASE_URL
     endpoint: str | None = None
     workspace: str | None = None
@@ -55,7 +63,10 @@ class NewConnection:
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """`secret` is shown to a person once and is not to be had again; None where the endpoint was there before."""
+    """`secret` is shown to a person once and is not to be had again.
+
+    None where the endpoint was there before, or where the partner sends no webhooks.
+    """
 
     connection: Connection
     secret: str | None = field(repr=False)
@@ -72,22 +83,15 @@ class Connections:
         self._partners = partners
         self._clock = clock
 
-    def add(self, new: NewConnection) -> Added:
+    def add(self, new: NewConnection, once: Once | None = None) -> Added:
         """Raises `UnknownPartner`, `SecretRefused`, `CredentialRefused`, `PolicyError` or `ConnectionRefused`."""
-        scheme = self._webhook(new.partner).scheme
-        _check_project(new.project_key)
-        _check_options(new.partner, new.options)
-        if not new.name.strip():
-            raise ConnectionRefused("A connection needs a name, such as the customer's.")
-        _check_text("name", new.name)
-        _check_text("workspace", new.workspace or "")
-        if new.endpoint is not None and new.secret is not None:
-            raise ConnectionRefused(f"The endpoint {new.endpoint} has its secret; leave it out, or rotate it.")
-        (check_oauth_token if new.options.oauth else check_api_key)(new.credential)
+        webhook = self._partners.get(new.partner).webhook
+        _check_new(new, webhook)
         now = self._clock()
         made = Endpoint(id=new_id("ep", now), partner=new.partner, shared=new.shared)
-        secret = new.secret or scheme.generate_secret()
-        scheme.check_secret(secret)
+        secret = None if webhook is None else new.secret or webhook.scheme.generate_secret()
+        if webhook is not None and secret is not None:
+            webhook.scheme.check_secret(secret)
         connection = Connection(
             id=new_id("con", now),
             endpoint_id=new.endpoint or made.id,
@@ -97,22 +101,35 @@ class Connections:
             workspace=new.workspace,
             options=new.options,
         )
+        if new.credential is None:
+            reason = "The customer has not given a LaunchDarkly API key yet: send them a set-up link."
+            connection = replace(connection, state=ConnectionState.PAUSED, state_code=WAITING, state_reason=reason)
 
         def write(tx: Tx) -> Added:
-            endpoint = made if new.endpoint is None else endpoints.get(tx, new.endpoint)
-            if endpoint is None or endpoint.removed:
-                raise ConnectionRefused(f"There is no endpoint {new.endpoint!r}; leave it out to make a new one.")
-            if endpoint.partner != new.partner:
-                raise ConnectionRefused(f"The endpoint {endpoint.id} is for {endpoint.partner}, not {new.partner}.")
-            if endpoint.shared and not new.workspace:
-                raise ConnectionRefused("On a shared endpoint a connection needs its workspace at the partner.")
+            earlier = None if once is None else idempotency.earlier(tx, self._vault, once, now=now)
+            if earlier is not None:
+                return self._added_before(tx, earlier, own_endpoint=new.endpoint is None, now=now)
+            endpoint = _usable(made if new.endpoint is None else endpoints.get(tx, new.endpoint), new)
             if new.endpoint is None:
                 endpoints.add(tx, endpoint, now=now)
+            if new.endpoint is None and secret is not None:
                 endpoints.add_secret(tx, self._vault, endpoint.id, secret, now=now)
-            connections.add(tx, self._vault, connection, new.credential, now=now)
+            connections.add(tx, self._vault, connection, new.credential or "", now=now)
+            connections.set_state(
+                tx, connection.id, connection.state, code=connection.state_code, reason=connection.state_reason
+            )
+            if once is not None:
+                idempotency.remember(tx, self._vault, once, connection.id, now=now)
             return Added(connection, secret if new.endpoint is None else None)
 
         return self._database.write(write)
+
+    def _added_before(self, tx: Tx, connection_id: str, *, own_endpoint: bool, now: float) -> Added:
+        connection = connections.get(tx, connection_id)
+        if connection is None:
+            raise LookupError(f"the connection {connection_id} is gone")
+        found = endpoints.secrets(tx, self._vault, connection.endpoint_id, now=now) if own_endpoint else ()
+        return Added(connection, next(iter(found), None))
 
     def put_environment(self, environment: EnvironmentConnection | None) -> None:
         """Make `default` what the environment says, or remove it where the environment says nothing.
@@ -145,10 +162,79 @@ class Connections:
     def set_key(self, connection: Connection, credential: str) -> None:
         """Store another credential, and resume the connection with all that waited."""
         _check_not_removed(connection)
+        check_project(connection.project_key)
         (check_oauth_token if connection.options.oauth else check_api_key)(credential)
 
         def write(tx: Tx) -> None:
             connections.set_credential(tx, self._vault, connection.id, credential)
+            connections.set_state(tx, connection.id, ConnectionState.ACTIVE)
+            reconciles.due_now(tx, connection.id, now=self._clock())  # the new key may see another LaunchDarkly
+
+        self._database.write(write)
+
+    def change(
+        self,
+        connection: Connection,
+        *,
+        name: str | None = None,
+        project_key: str | None = None,
+        base_url: str | None = None,
+        workspace: str | None = None,
+        options: Options | None = None,
+    ) -> Connection:
+        """Change what is given; an empty `workspace` takes it away. Raises `PolicyError` or `ConnectionRefused`.
+
+        Another project or LaunchDarkly instance is refused once there are metrics: theirs would be left behind.
+        """
+        _check_not_removed(connection)
+        changed = replace(
+            connection,
+            name=connection.name if name is None else name.strip(),
+            project_key=connection.project_key if project_key is None else project_key,
+            base_url=connection.base_url if base_url is None else check_base_url(base_url),
+            workspace=connection.workspace if workspace is None else workspace or None,
+            options=connection.options if options is None else replace(options, oauth=connection.options.oauth),
+        )
+        _check_name(changed.name)
+        _check_text("workspace", changed.workspace or "")
+        if changed.project_key or connection.project_key:
+            check_project(changed.project_key)
+
+        def write(tx: Tx) -> Connection:
+            endpoint = endpoints.get(tx, connection.endpoint_id)
+            if endpoint is None or endpoint.origin == "environment":
+                raise ConnectionRefused("The connection `default` is of the environment: change it there and restart.")
+            _check_options(endpoint.partner, changed.options)
+            if endpoint.shared and not changed.workspace:
+                raise ConnectionRefused("On a shared endpoint a connection needs its workspace at the partner.")
+            elsewhere = (changed.project_key, changed.base_url) != (connection.project_key, connection.base_url)
+            if elsewhere and linked.any_link(tx, connection.id):
+                raise ConnectionRefused(
+                    f"{connection.name!r} has metrics in the project {connection.project_key!r}: add another "
+                    "connection for another project, and remove this one."
+                )
+            connections.save(tx, changed)
+            return changed
+
+        return self._database.write(write)
+
+    def pause(self, connection: Connection, reason: str = "A person paused it.") -> None:
+        """Let everything wait until `resume`; webhooks are still accepted."""
+        _check_not_removed(connection)
+        _check_text("reason", reason)
+        self._database.write(
+            lambda tx: connections.set_state(
+                tx, connection.id, ConnectionState.PAUSED, code="paused_by_person", reason=reason
+            )
+        )
+
+    def resume(self, connection: Connection) -> None:
+        """Go on with all that waited, whatever the connection was paused for."""
+        _check_not_removed(connection)
+
+        def write(tx: Tx) -> None:
+            if not self._vault.decrypt(connections.stored_credential(tx, connection.id)):
+                raise ConnectionRefused(f"{connection.name!r} has no LaunchDarkly API key yet: set one to resume it.")
             connections.set_state(tx, connection.id, ConnectionState.ACTIVE)
 
         self._database.write(write)
@@ -208,7 +294,7 @@ def environment_connection(environment: EnvironmentConnection, partners: Partner
             environment.webhook_secret
         ),
         "LAUNCHDARKLY_API_KEY": lambda: check_api_key(environment.api_key),
-        "LAUNCHDARKLY_PROJECT_KEY": lambda: _check_project(environment.project_key),
+        "LAUNCHDARKLY_PROJECT_KEY": lambda: check_project(environment.project_key),
         "LAUNCHDARKLY_BASE_URL": lambda: check_base_url(environment.base_url or DEFAULT_BASE_URL),
     }
     problems = []
@@ -235,6 +321,36 @@ def _webhook(partners: Partners, name: str) -> Webhook:
     return webhook
 
 
+def _check_new(new: NewConnection, webhook: Webhook | None) -> None:
+    if new.credential is not None or new.project_key:
+        check_project(new.project_key)
+    _check_options(new.partner, new.options)
+    _check_name(new.name)
+    _check_text("workspace", new.workspace or "")
+    if new.endpoint is not None and new.secret is not None:
+        raise ConnectionRefused(f"The endpoint {new.endpoint} has its secret; leave it out, or rotate it.")
+    if webhook is None and (new.secret is not None or new.shared):
+        raise ConnectionRefused(f"{new.partner} sends no webhooks: there is no secret, and no endpoint to share.")
+    if new.credential is not None:
+        (check_oauth_token if new.options.oauth else check_api_key)(new.credential)
+
+
+def _usable(endpoint: Endpoint | None, new: NewConnection) -> Endpoint:
+    if endpoint is None or endpoint.removed:
+        raise ConnectionRefused(f"There is no endpoint {new.endpoint!r}; leave it out to make a new one.")
+    if endpoint.partner != new.partner:
+        raise ConnectionRefused(f"The endpoint {endpoint.id} is for {endpoint.partner}, not {new.partner}.")
+    if endpoint.shared and not new.workspace:
+        raise ConnectionRefused("On a shared endpoint a connection needs its workspace at the partner.")
+    return endpoint
+
+
+def _check_name(name: str) -> None:
+    if not name.strip():
+        raise ConnectionRefused("A connection needs a name, such as the customer's.")
+    _check_text("name", name)
+
+
 def _check_text(what: str, text: str) -> None:
     # PostgreSQL stores no NUL, UTF-8 no half of a surrogate pair, and a terminal obeys the rest.
     if any(unicodedata.category(character) in {"Cc", "Cs"} for character in text):
@@ -246,7 +362,8 @@ def _check_not_removed(connection: Connection) -> None:
         raise ConnectionRefused(f"The connection {connection.name!r} is removed; add it again.")
 
 
-def _check_project(key: str) -> None:
+def check_project(key: str) -> None:
+    """Raises `ConnectionRefused` for what cannot be the key of a LaunchDarkly project."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", key):
         raise ConnectionRefused(
             "The LaunchDarkly project key is empty or malformed; find it in LaunchDarkly under Project settings."

@@ -8,20 +8,29 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 
-from connector import __version__
+from connector import __version__, alerts, observing
+from connector.alerts import keys, watching
+from connector.catalogue import reconciling
+from connector.catalogue.reconciling import Reconciler
 from connector.catalogue.refreshing import Refresher
+from connector.catalogue.syncing import Syncer
 from connector.connections import Connections
 from connector.delivery.applying import Applier, Clients
 from connector.delivery.celery_runner import require_celery
+from connector.delivery.duties import Duty
 from connector.launchdarkly import Call, LaunchDarkly, pooled_session
-from connector.partners import Partners
-from connector.policy import Rules
+from connector.partners import MappingRefused, Partner, Partners, built_in
+from connector.policy import Rules, RulesError
 from connector.settings import Settings
-from connector.store import schema
+from connector.store import endpoints, schema
 from connector.store.connections import Connection
 from connector.store.database import Database, StoreUnavailable
 from connector.store.inbox import REFRESH, Settled, Work
+from connector.store.reconciles import RECONCILE
+from connector.store.syncs import SYNC
 from connector.store.vault import Vault, key_file
 
 log = logging.getLogger(__name__)
@@ -48,6 +57,7 @@ def open_installation(settings: Settings) -> Installation:
     if settings.broker_url is not None:
         require_celery(settings.broker_url)
     rules = open_rules(settings)
+    alerts.configured(settings)
     partners = open_partners(settings)
     vault = open_vault(settings)
     # A thread uses one connection at a time; half as many apply here as serve, unless workers do. One is the runner's.
@@ -68,7 +78,9 @@ def open_installation(settings: Settings) -> Installation:
 
 def open_rules(settings: Settings) -> Rules:
     """The rules of the installation, where it has any. Raises `PolicyError`."""
-    return Rules() if settings.rules is None else Rules.parse(settings.rules.read_text(), str(settings.rules))
+    if settings.rules is None:
+        return Rules()
+    return Rules.parse(text_of(settings.rules, RulesError), str(settings.rules))
 
 
 def open_partners(settings: Settings) -> Partners:
@@ -77,7 +89,25 @@ def open_partners(settings: Settings) -> Partners:
         return Partners()
     from connector.partners.mapping import parse_mapping  # noqa: PLC0415 - JMESPath is for those who map
 
-    return Partners(parse_mapping(path.read_text(), str(path)) for path in sorted(settings.mappings.glob("*.toml")))
+    mapped: list[Partner] = []
+    known = dict.fromkeys(built_in(), "a partner that is built in")
+    for path in sorted(settings.mappings.glob("*.toml")):
+        partner = parse_mapping(text_of(path, MappingRefused), str(path))
+        if partner.name in known:
+            raise MappingRefused(f"{path}, name: {partner.name} is {known[partner.name]}: give this one another name.")
+        known[partner.name] = f"described in {path.name} already"
+        mapped.append(partner)
+    return Partners(mapped)
+
+
+def text_of(path: Path, refused: type[RulesError | MappingRefused]) -> str:
+    """What stands in a file that a person wrote. Raises `refused`."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise refused(f"{path} is not UTF-8 (byte {error.start + 1}): save it in UTF-8.") from None
+    except OSError as error:
+        raise refused(f"{path} cannot be read: {error.strerror}. Let the connector's user read it.") from None
 
 
 def open_vault(settings: Settings) -> Vault:
@@ -116,7 +146,7 @@ def clients(settings: Settings) -> Clients:
             user_agent=user_agent(settings.product, partner),
             oauth=connection.options.oauth,
             session=session,
-            observe=observe,
+            observe=observing.calls(partner, observe),
             gate=gate,
         )
 
@@ -133,9 +163,54 @@ def applying(installation: Installation) -> Callable[[Work], Settled]:
         rules=installation.rules,
         title=lambda name: partners.get(name).title,
     )
-    refresher = Refresher(installation.database, installation.vault, partners)
+    syncing = syncer(installation)
+    others = {
+        REFRESH: Refresher(installation.database, installation.vault, partners).apply,
+        SYNC: syncing.unpack,
+        RECONCILE: Reconciler(installation.database, syncing).apply,
+    }
 
     def apply(work: Work) -> Settled:
-        return refresher.apply(work) if work.kind == REFRESH else applier.apply(work)
+        return others.get(work.kind, applier.apply)(work)
 
-    return apply
+    return observing.attempts(apply, _partner_of(installation.database))
+
+
+def syncer(installation: Installation) -> Syncer:
+    """Makes and applies plans for the connections of the installation."""
+    return Syncer(
+        installation.database,
+        installation.vault,
+        installation.partners,
+        clients=clients(installation.settings),
+        rules=installation.rules,
+    )
+
+
+def _partner_of(database: Database) -> Callable[[str], str]:
+    """Names a connection's partner, which never changes while the process lives."""
+
+    @lru_cache(maxsize=10_000)
+    def partner_of(connection_id: str) -> str:
+        with database.read() as tx:
+            return endpoints.partner_of(tx, connection_id)
+
+    return partner_of
+
+
+def duties(installation: Installation) -> list[Duty]:
+    """What some process of the installation does every so often, beside the deliveries."""
+    settings = installation.settings
+    watch = alerts.Watch(
+        installation.database,
+        alerts.configured(settings),
+        base_url=settings.base_url,
+        backlog=settings.alert_backlog,
+    )
+    check = alerts.KeyCheck(installation.database, installation.vault, clients(settings))
+    reconciler = Reconciler(installation.database, syncer(installation))
+    return [
+        Duty("alerts", watching.EVERY, watch.run),
+        Duty("keys", keys.EVERY, check.run, at_once=False),
+        Duty("reconcile", reconciling.LOOK, reconciler.queue_due),
+    ]

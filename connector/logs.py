@@ -10,14 +10,14 @@ from typing import Any
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
-def set_up(log_format: str) -> None:
-    """Send the connector's log to standard error; other libraries' only from WARNING on."""
+def set_up(log_format: str, *, quiet: bool = False) -> None:
+    """Send the connector's log to standard error; other libraries', and with `quiet` ours, only from WARNING on."""
     handler = logging.StreamHandler()
     handler.setFormatter(_JsonFormatter() if log_format == "json" else _TextFormatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
-    logging.getLogger("connector").setLevel(logging.INFO)
+    logging.getLogger("connector").setLevel(logging.WARNING if quiet else logging.INFO)
 
 
 def _fields(record: logging.LogRecord) -> dict[str, Any]:
@@ -31,7 +31,8 @@ class _TextFormatter(logging.Formatter):
         line = f"{time} {record.levelname.lower():7} {record.getMessage()}{fields}"
         # A foreign text must not start a line of its own, nor drive the terminal that shows it.
         line = line.replace("\\", "\\\\")
-        line = "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in line)
+        if not line.isprintable():
+            line = "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in line)
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
 

@@ -53,10 +53,18 @@ class Settings:
     mappings: Path | None = None
     log_format: str = "text"
     product: str = "metrics"
+    title: str | None = None
     endpoint_rate: float = 1000.0
     cache_seconds: float = 1.0
     threads: int = 16
     workers: int = 1
+    metrics_token: str | None = field(default=None, repr=False)
+    alert_webhook_url: str | None = field(default=None, repr=False)
+    alert_webhook_secret: str | None = field(default=None, repr=False)
+    alert_slack_url: str | None = field(default=None, repr=False)
+    alert_email_to: str | None = None
+    smtp_url: str | None = field(default=None, repr=False)
+    alert_backlog: float = 300.0
     environment_connection: EnvironmentConnection | None = None
 
     @property
@@ -93,10 +101,18 @@ class Settings:
             mappings=reader.directory("MAPPINGS"),
             log_format=reader.choice("LOG_FORMAT", "text", LOG_FORMATS),
             product=reader.product("PRODUCT", "metrics"),
+            title=reader.optional("TITLE"),
             endpoint_rate=reader.number("ENDPOINT_RATE", 1000.0, low=0.1, high=1e6, unit="requests per second"),
             cache_seconds=reader.number("CACHE_SECONDS", 1.0, low=0, high=60, unit="seconds"),
             threads=int(reader.number("THREADS", 16, low=2, high=512, unit="threads")),
             workers=int(reader.number("WORKERS", 1, low=1, high=64, unit="processes")),
+            metrics_token=reader.bearer("METRICS_TOKEN"),
+            alert_webhook_url=reader.sink("ALERT_WEBHOOK_URL", ("http", "https")),
+            alert_webhook_secret=reader.optional("ALERT_WEBHOOK_SECRET"),
+            alert_slack_url=reader.sink("ALERT_SLACK_URL", ("http", "https")),
+            alert_email_to=reader.optional("ALERT_EMAIL_TO"),
+            smtp_url=reader.sink("SMTP_URL", ("smtp", "smtps")),
+            alert_backlog=reader.number("ALERT_BACKLOG", 300.0, low=1, high=30 * 86400, unit="seconds"),
             environment_connection=reader.environment_connection(),
         )
         if settings.broker_url is not None and settings.sqlite:
@@ -104,6 +120,8 @@ class Settings:
                 "CONNECTOR_BROKER_URL needs PostgreSQL, SQLite is for one machine: set CONNECTOR_DATABASE_URL to "
                 "postgresql+psycopg://…, or unset CONNECTOR_BROKER_URL."
             )
+        reader.pair("ALERT_WEBHOOK_URL", "ALERT_WEBHOOK_SECRET")
+        reader.pair("ALERT_EMAIL_TO", "SMTP_URL")
         if reader.problems:
             raise SettingsError(reader.problems)
         return settings
@@ -205,6 +223,29 @@ class _Reader:
         if value is not None and len(value) < 24:
             self._wrong(name, "must have at least 24 characters; make one with: openssl rand -base64 32")
         return value
+
+    def bearer(self, name: str) -> str | None:
+        value = self.admin_token(name)
+        if value is not None and not re.fullmatch(r"[!-~]+", value):
+            self._wrong(name, "goes into an Authorization header: printable ASCII without white space only")
+        return value
+
+    def sink(self, name: str, schemes: tuple[str, ...]) -> str | None:
+        value = self.optional(name)
+        try:
+            parts = urlsplit(value or "")
+            usable = parts.scheme in schemes and parts.hostname and parts.port != 0
+        except ValueError:
+            usable = False
+        if value is not None and not usable:
+            # The value may be or hold a secret, so it is not repeated.
+            self._wrong(name, f"must be a URL that starts with {' or '.join(f'{scheme}://' for scheme in schemes)}")
+        return value
+
+    def pair(self, one: str, other: str) -> None:
+        for name, needed in ((one, other), (other, one)):
+            if self.optional(name) is not None and self.optional(needed) is None:
+                self._wrong(name, f"is of no use without {_PREFIX}{needed}: set both or neither")
 
     def environment_connection(self) -> EnvironmentConnection | None:
         parts = {

@@ -65,6 +65,10 @@ class Lister:
     credential: Mapping[str, str]
 
 
+_ENTERED = {"mparticle": {"plan_id": "mobile_data_plan"}}
+"""What a person has to have entered for the recorded answer to be an answer to it."""
+
+
 @cache
 def readers() -> tuple[Reader, ...]:
     """The built-in partners, and those of the example mapping files."""
@@ -88,6 +92,9 @@ def listers() -> tuple[Lister, ...]:
     for partner in (Partners().get(name) for name in built_in()):
         if partner.list_api is not None:
             credential = {each.name: each.default or "1" for each in partner.list_api.credential}
+            credential |= _ENTERED.get(partner.name, {})
+            if partner.list_api.exchange is not None:
+                credential |= partner.list_api.exchange.read(_recording(partner.name, "token"))
             asked = partner.list_api.first(credential)
             answers = tuple(
                 answer
@@ -106,7 +113,13 @@ def _parsed(api: ListApi, answer: Any, asked: Request, credential: Mapping[str, 
 
 
 def _recorded(name: str) -> list[Any]:
-    return [json.loads(path.read_text()) for path in sorted((HOUSE / "tests/fixtures/partners" / name).glob("*.json"))]
+    """Every body of the partner that there is, and not what the tests expect of it."""
+    paths = sorted((HOUSE / "tests/fixtures/partners" / name).glob("*.json"))
+    return [_recording(name, path.stem) for path in paths if path.stem != "expected_metrics"]
+
+
+def _recording(name: str, what: str) -> Any:
+    return json.loads((HOUSE / "tests/fixtures/partners" / name / f"{what}.json").read_text())
 
 
 def _composed(webhook: Webhook) -> Iterator[Any]:

@@ -49,7 +49,7 @@ def difference(catalogue: Catalogue, known: Sequence[Known]) -> Difference:
             changes.append(_stamped(change, catalogue))
     active = [each for each in known if each.status == "active"]
     gone = _gone(catalogue, active, seen)
-    changes.extend(_stamped(Change(ChangeKind.ARCHIVED, _reference(each.event_type)), catalogue) for each in gone)
+    changes.extend(_stamped(Change(ChangeKind.ARCHIVED, reference(each.event_type)), catalogue) for each in gone)
     too_many = len(gone) > LARGEST_ARCHIVE and len(gone) > LARGEST_SHARE * len(active)
     return Difference(tuple(changes), archives_too_many=too_many)
 
@@ -78,7 +78,7 @@ def _gone(catalogue: Catalogue, active: Sequence[Known], seen: set[EventType]) -
     ]
 
 
-def _reference(event_type: EventType) -> EventType:
+def reference(event_type: EventType) -> EventType:
     """Enough to say which one is meant, and nothing that could overwrite a later statement."""
     return EventType(id=event_type.id, key=None if event_type.id is not None else event_type.key)
 

@@ -15,7 +15,7 @@ from connector.store.inbox import NewChange
 
 def known(tx: Tx, connection_id: str) -> list[Known]:
     """Every event type of the connection, as its source has stated it so far."""
-    states = (Merged(state, frozenset()) for state in event_types.states(tx, connection_id))
+    states = (Merged(state) for state in event_types.states(tx, connection_id))
     return [Known(state.event_type, state.status) for state in states]
 
 

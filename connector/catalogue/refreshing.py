@@ -14,6 +14,7 @@ from sqlalchemy import Connection as Tx
 
 from connector.catalogue.fetching import SourceError, fetch
 from connector.catalogue.known import new_changes
+from connector.delivery.applying import needs_new_key, window_opens_at
 from connector.delivery.retrying import due_after, given_up
 from connector.event_types import Catalogue, Outcome
 from connector.partners import Partners
@@ -50,7 +51,7 @@ class Refresher:
             found = self._fetch(work)
         except SourceError as error:
             message = str(error)
-            settled = self._failed(work, error)
+            settled = failed(work, error, now=self._clock(), chance=self._chance())
         else:
             settled = Settled(Outcome.UNCHANGED)
         now = self._clock()
@@ -80,11 +81,18 @@ class Refresher:
             raise SourceError("The connection has no credential for the partner's list API.")
         return fetch(list_api, json.loads(self._vault.decrypt(stored)), clock=self._clock)
 
-    def _failed(self, work: Work, error: SourceError) -> Settled:
-        now = self._clock()
-        result = {"code": error.code, "reason": str(error)}
-        if error.retryable and not given_up(attempts=work.attempts, waited=now - work.queued_at):
-            due_at = due_after(attempts=work.attempts, now=now, chance=self._chance(), not_before=error.not_before)
-            return Settled(None, due_at=due_at, result=result)
+
+def failed(work: Work, error: Exception, *, now: float, chance: float) -> Settled:
+    """How an attempt ends that got no answer of the partner or LaunchDarkly: tried again, held, or parked."""
+    result = {"code": getattr(error, "code", "failed"), "reason": str(error)}
+    if needs_new_key(error):
+        return Settled(None, due_at=now, result=result)
+    if getattr(error, "retryable", False) and not given_up(attempts=work.attempts, waited=now - work.queued_at):
+        not_before = getattr(error, "not_before", None) or window_opens_at(error)
+        due_at = due_after(attempts=work.attempts, now=now, chance=chance, not_before=not_before)
+        return Settled(None, due_at=due_at, result=result)
+    if isinstance(error, SourceError):
         result["next_step"] = "Check the credential of the list API, then replay the delivery."
-        return Settled(Outcome.PARKED, result=result)
+    else:
+        result["next_step"] = getattr(error, "advice", "") or "Mend it, then replay the delivery."
+    return Settled(Outcome.PARKED, result=result)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from keyword import iskeyword
 
 import click
 
@@ -15,12 +16,15 @@ _COMMANDS = {
     "db": ("database", "Bring the database's schema up to date."),
     "deliveries": ("deliveries", "See what came in and what became of it; replay it."),
     "demo": ("demo", "Run the main job against the sandbox and show the metrics it made."),
+    "import": ("import_", "Bring a first catalogue in, from a file or from the partner."),
+    "doctor": ("doctor", "Say what is wrong, and how to mend it."),
     "integration": ("integration", "Make the submission to LaunchDarkly's integration framework."),
     "keys": ("keys", "Make and change the keys that encrypt stored secrets."),
     "partners": ("partners", "See the partners, and try a mapping file."),
     "sandbox": ("sandbox", "Serve a stand-in for LaunchDarkly."),
     "send": ("send", "Sign and send a webhook, as any partner would."),
     "serve": ("serve", "Serve the webhooks."),
+    "sync": ("sync", "Plan, look, apply: bring the metrics to the source's catalogue."),
     "worker": ("worker", "Apply what many receivers store."),
 }
 
@@ -35,7 +39,7 @@ class _Commands(click.Group):
         if name not in _COMMANDS:
             return None
         module = importlib.import_module(f"connector.cli.{_COMMANDS[name][0]}")
-        command: click.Command = getattr(module, name)
+        command: click.Command = getattr(module, f"{name}_" if iskeyword(name) else name)
         return command
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -13,9 +13,12 @@ from typing import Any
 import click
 
 from connector.cli.output import opened, print_json, print_table, printable
+from connector.cli.setup_links import setup_link
 from connector.connections import OVERLAP, NewConnection
-from connector.installation import Installation, clients
+from connector.installation import Installation, clients, text_of
 from connector.launchdarkly import DEFAULT_BASE_URL, least_privilege_policy
+from connector.partners import Partner
+from connector.policy import RulesError
 from connector.store import connections as stored
 from connector.store import endpoints
 from connector.store.connections import Connection, Options
@@ -24,6 +27,9 @@ from connector.store.connections import Connection, Options
 @click.group()
 def connections() -> None:
     """Connect customers, test and change their connections."""
+
+
+connections.add_command(setup_link)
 
 
 @connections.command()
@@ -68,7 +74,7 @@ def add(
         maintainer_id=maintainer,
         analysis_units=units,
         on_delete=on_delete,
-        rules=rules.read_text() if rules else None,
+        rules=text_of(rules, RulesError) if rules else None,
     )
     new = NewConnection(
         name=name,
@@ -84,11 +90,16 @@ def add(
     )
     with opened() as installation:
         added = installation.connections.add(new)
+        partner = installation.partners.get(partner_name)
         url = _url(installation, added.connection)
     if as_json:
         print_json(_json(added.connection, url) | {"secret": added.secret})
         return
     click.echo(f"Connection   {added.connection.id} ({added.connection.name})")
+    if url is None:
+        click.echo(f"{partner.title} sends no webhooks: open its list API, then import the catalogue from there:")
+        click.echo(f"connector connections set-source {added.connection.id} {_source_fields(partner)}")
+        return
     click.echo(f"Webhook URL  {url}")
     if added.secret is not None:
         click.echo(f"Secret       {added.secret}")
@@ -107,7 +118,7 @@ def list_(as_json: bool) -> None:
     if as_json:
         print_json([_json(each, urls[each.id]) for each in found])
         return
-    rows = [(each.id, each.name, each.project_key, each.state, urls[each.id]) for each in found]
+    rows = [(each.id, each.name, each.project_key, each.state, urls[each.id] or "—") for each in found]
     print_table(("connection", "name", "project", "state", "webhook URL"), rows)
 
 
@@ -160,6 +171,25 @@ def set_key(connection: str, api_key: str | None) -> None:
     with opened() as installation, _found(installation, connection) as found:
         installation.connections.set_key(found, key)
     click.echo(f"{found.name} has a new key and is active.")
+
+
+@connections.command()
+@click.argument("connection")
+@click.option("--reason", help="For people who wonder.")
+def pause(connection: str, reason: str | None) -> None:
+    """Let everything wait: webhooks are still accepted, and applied after a resume."""
+    with opened() as installation, _found(installation, connection) as found:
+        installation.connections.pause(found, **({} if reason is None else {"reason": reason}))
+    click.echo(f"{found.name} is paused. Go on with: connector connections resume {found.id}")
+
+
+@connections.command()
+@click.argument("connection")
+def resume(connection: str) -> None:
+    """Go on with all that waited."""
+    with opened() as installation, _found(installation, connection) as found:
+        installation.connections.resume(found)
+    click.echo(f"{found.name} is active.")
 
 
 @connections.command("set-source")
@@ -223,9 +253,20 @@ def _api_key(given: str | None) -> str:
     return key.strip()
 
 
-def _url(installation: Installation, connection: Connection) -> str:
+def _url(installation: Installation, connection: Connection) -> str | None:
+    """Where the partner sends its webhooks; None where it sends none."""
+    with installation.database.read() as tx:
+        partner = endpoints.partner_of(tx, connection.id)
+    if partner in installation.partners.names() and installation.partners.get(partner).webhook is None:
+        return None
     return f"{installation.settings.base_url}/webhooks/{connection.endpoint_id}"
 
 
-def _json(connection: Connection, url: str) -> dict[str, Any]:
+def _source_fields(partner: Partner) -> str:
+    """What `set-source` has to be told: the secret ones by standard input, those with a default not at all."""
+    fields = partner.list_api.credential if partner.list_api is not None else ()
+    return " ".join(f"{each.name}={'-' if each.secret else '…'}" for each in fields if each.default is None)
+
+
+def _json(connection: Connection, url: str | None) -> dict[str, Any]:
     return {**asdict(connection), "webhook_url": url}

@@ -5,11 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Any
 
 import click
+from sqlalchemy import Connection as Tx
 
 from connector.cli.output import moment, opened, print_json, print_table, printable
+from connector.event_types import Outcome
 from connector.store import connections, history, inbox
 from connector.store.history import ChangeRecord, DeliveryRecord
 from connector.store.tables import changes
@@ -20,22 +23,47 @@ def deliveries() -> None:
     """See what came in and what became of it; replay it."""
 
 
+_TIME = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"])
+
+
 @deliveries.command("list")
 @click.option("--connection", help="Only of this connection (name or id).")
+@click.option("--event-type", help="Only about this event type: the source's id, else its key.")
 @click.option("--state", type=click.Choice(["pending", "parked", "done"]), help="Only with a change in this state.")
+@click.option("--outcome", type=click.Choice([each.value for each in Outcome]), help="With a change that ended so.")
+@click.option("--endpoint", help="Only what arrived at this endpoint.")
+@click.option("--message-id", help="Only with this message id, which is the sender's.")
+@click.option("--since", type=_TIME, help="Received then or later (UTC).")
+@click.option("--until", type=_TIME, help="Received before that (UTC).")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 1000))
 @click.option("--before", help="The page before: the last id of the one you saw.")
 @click.option("--json", "as_json", is_flag=True, help="JSON instead of a table.")
-def list_(connection: str | None, state: str | None, limit: int, before: str | None, as_json: bool) -> None:
-    """Deliveries, newest first."""
+def list_(
+    connection: str | None,
+    event_type: str | None,
+    state: str | None,
+    outcome: str | None,
+    endpoint: str | None,
+    message_id: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    limit: int,
+    before: str | None,
+    as_json: bool,
+) -> None:
+    """Deliveries, newest first, with the changes that match."""
     with opened() as installation, installation.database.read() as tx:
-        connection_id = None
-        if connection is not None:
-            found = connections.find(tx, connection)
-            if found is None:
-                raise click.ClickException(f"There is no connection {connection!r}. See: connector connections list")
-            connection_id = found.id
-        records = history.listing(tx, connection_id=connection_id, state=state, before=before, limit=limit)
+        wanted = history.Filter(
+            endpoint_id=endpoint,
+            message_id=message_id,
+            connection_id=None if connection is None else _connection_id(tx, connection),
+            event_type=event_type,
+            state=state,
+            outcome=outcome,
+            since=_seconds(since),
+            until=_seconds(until),
+        )
+        records = history.search(tx, wanted, after=before, limit=limit).deliveries
     if as_json:
         print_json([_delivery(record) for record in records])
         return
@@ -96,15 +124,23 @@ def replay(delivery: tuple[str, ...], parked: bool, connection: str | None) -> N
         where = changes.c.delivery_id.in_(delivery) if delivery else changes.c.state == "parked"
         if connection is not None:
             with installation.database.read() as tx:
-                found = connections.find(tx, connection)
-            if found is None:
-                raise click.ClickException(f"There is no connection {connection!r}. See: connector connections list")
-            where &= changes.c.connection_id == found.id
+                where &= changes.c.connection_id == _connection_id(tx, connection)
         queued = installation.database.write(lambda tx: inbox.replay(tx, where, now=time.time()))
     if delivery and not queued:
         raise click.ClickException("Nothing to replay: no such delivery, or its changes are still under way.")
     what = "1 change is" if queued == 1 else f"{queued} changes are"
     click.echo(f"{what} queued again; a running server applies them within a second.")
+
+
+def _connection_id(tx: Tx, name_or_id: str) -> str:
+    found = connections.find(tx, name_or_id)
+    if found is None:
+        raise click.ClickException(f"There is no connection {name_or_id!r}. See: connector connections list")
+    return found.id
+
+
+def _seconds(moment_: datetime | None) -> float | None:
+    return None if moment_ is None else moment_.replace(tzinfo=UTC).timestamp()
 
 
 def _delivery(record: DeliveryRecord) -> dict[str, Any]:

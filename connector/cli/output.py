@@ -22,7 +22,7 @@ from connector.settings import Settings
 def opened() -> Iterator[Installation]:
     """The installation that the environment names."""
     settings = Settings.from_environment()
-    logs.set_up(settings.log_format)
+    logs.set_up(settings.log_format, quiet=True)
     installation = open_installation(settings)
     try:
         yield installation

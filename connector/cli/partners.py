@@ -10,8 +10,8 @@ from typing import Any
 import click
 
 from connector.cli.output import print_json, print_table
-from connector.installation import open_partners
-from connector.partners import Partner, PayloadRefused, Reading, built_in, matrix
+from connector.installation import open_partners, text_of
+from connector.partners import MappingRefused, Partner, PayloadRefused, Reading, built_in, matrix
 from connector.partners.mapping import parse_mapping
 from connector.partners.payload import NotJson, decode
 from connector.settings import Settings
@@ -46,7 +46,7 @@ def list_(as_json: bool, markdown: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="JSON instead of text.")
 def check(file: Path, sample: Path | None, as_json: bool) -> None:
     """Check a mapping FILE, and show what a sample body becomes. Exit code 1 where the sample is refused."""
-    partner = parse_mapping(file.read_text(), str(file))
+    partner = parse_mapping(text_of(file, MappingRefused), str(file))
     if sample is None:
         click.echo(f"{file} is good: partner {partner.name}. Try it on a body with --sample.")
         return

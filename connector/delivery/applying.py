@@ -10,7 +10,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -40,6 +40,9 @@ from connector.store.links import Link
 from connector.store.vault import Vault
 
 log = logging.getLogger(__name__)
+
+REPAIR = "repair"
+"""The kind of a change that is applied to what LaunchDarkly really has: each of its metrics is read back first."""
 
 SPREAD = 0.5
 """Seconds over which processes spread out that wait for the same window; only ever later."""
@@ -179,17 +182,16 @@ class Applier:
     def _converge(self, work: Work, context: _Context, merged: Merged, metrics: Metrics) -> Settled:
         options = context.connection.options
         source = source_of(context.connection, context.partner, self._title(context.partner))
-        rules = self._rules + _parsed(options.rules) if options.rules else self._rules
         event_type = merged.event_type
-        plan = plan_metrics(event_type, source, rules, key_hint=merged.key_hint)
+        plan = plan_metrics(event_type, source, rules_of(context.connection, self._rules), key_hint=merged.key_hint)
         if plan.skipped_by is not None:
             return Settled(Outcome.SKIPPED, result={"reason": plan.skipped_by})
-        if work.replays:
+        if work.replays or work.kind == REPAIR:
             metrics.read_back()
         if merged.wanted:
             metrics.converge(
                 plan.metrics,
-                identity=event_type.id or merged.key_hint or "",
+                identity=merged.identity,
                 status=merged.status,
                 delete=options.on_delete == "delete",
             )
@@ -201,12 +203,12 @@ class Applier:
     def _failed(self, work: Work, error: Exception) -> Settled:
         now = self._clock()
         result = {"code": getattr(error, "code", InternalError.code), "reason": str(error)}
-        if _needs_new_key(error):
+        if needs_new_key(error):
             return Settled(None, due_at=now, result=result)
         final = isinstance(error, PolicyError) or (isinstance(error, LaunchDarklyError) and not error.retryable)
         if not final:
             if not given_up(attempts=work.attempts, waited=now - work.queued_at):
-                if _opens_at(error) is not None:
+                if window_opens_at(error) is not None:
                     return Settled(None, due_at=now, result=result)  # the whole account rests, see `_write`
                 due_at = due_after(attempts=work.attempts, now=now, chance=self._chance())
                 return Settled(None, due_at=due_at, result=result)
@@ -244,10 +246,10 @@ class Applier:
                 return
             # A person may have been faster and set another key, which this failure says nothing about.
             same_key = connections.stored_credential(tx, work.connection_id) == context.credential
-            if _needs_new_key(failure) and same_key:
+            if needs_new_key(failure) and same_key:
                 code = getattr(failure, "code", None)
                 connections.set_state(tx, work.connection_id, ConnectionState.PAUSED, code=code, reason=str(failure))
-            elif (opens := _opens_at(failure)) is not None:
+            elif (opens := window_opens_at(failure)) is not None:
                 connections.rest(tx, context.connection, max(now, opens) + self._chance() * SPREAD)
 
         self._database.write(write)
@@ -265,12 +267,18 @@ def source_of(connection: Connection, partner: str, title: str) -> Source:
     )
 
 
+def rules_of(connection: Connection, rules: Rules) -> Rules:
+    """The rules of the installation, then the connection's own. Raises `PolicyError`."""
+    own = connection.options.rules
+    return rules + _parsed(own) if own else rules
+
+
 @lru_cache(maxsize=1024)
 def _parsed(rules: str) -> Rules:
     return Rules.parse(rules, "the connection's rules")
 
 
-def _opens_at(error: Exception) -> float | None:
+def window_opens_at(error: Exception) -> float | None:
     """When LaunchDarkly's window opens again, where the error is that it is closed."""
     if isinstance(error, Paced):
         return error.not_before
@@ -286,7 +294,7 @@ def _account(client: LaunchDarkly) -> str | None:
     return account if isinstance(account, str) and account else None
 
 
-def _needs_new_key(error: Exception) -> bool:
+def needs_new_key(error: Exception) -> bool:
     """Whether nothing of this connection can succeed before a person sets a key or a project."""
     if isinstance(error, NotFound):
         return error.missing == "project"
@@ -297,7 +305,7 @@ def outcome_of(kind: ChangeKind, merged: Merged, metrics: Metrics) -> Outcome:
     """One word for all that was done: the strongest, or what the change itself was about where that was done."""
     done = metrics.done
     if not done:
-        return Outcome.UNCHANGED if merged.won else Outcome.SUPERSEDED
+        return Outcome.UNCHANGED if merged.won or not merged.said else Outcome.SUPERSEDED
     asked = {
         ChangeKind.ARCHIVED: Outcome.ARCHIVED,
         ChangeKind.DELETED: Outcome.DELETED,
@@ -319,7 +327,8 @@ _STRONGEST = (
 )
 
 
+_SEEN = [each.name for each in fields(Call) if each.name != "limits"]
+
+
 def _seen(call: Call) -> dict[str, Any]:
-    seen = asdict(replace(call, limits=None))
-    del seen["limits"]
-    return seen
+    return {name: getattr(call, name) for name in _SEEN}

@@ -1,21 +1,33 @@
 """From what is there to what should be there: the actions that bring an event type's metrics to its state.
 
-Pure: `apply` performs what is listed here.
+Pure: `apply` performs what is listed here, a plan shows it before.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from connector.policy import PlannedMetric, patch_operations
 from connector.store.links import Link, LinkState
 
+DEFINING = ("eventKey", "kind", "isNumeric", "unitAggregationType", "analysisType", "percentileValue")
+"""The fields that say what a metric measures: the source owns them, people own the others."""
+
+_DEFAULTS = {"unitAggregationType": "average", "analysisType": "mean"}
+_HANGING_ON = {
+    "isNumeric": ("unit", "successCriteria"),
+    "analysisType": ("percentileValue", "eventDefault"),
+}
+"""Fields that LaunchDarkly takes with some values of another one only, so that both have to be set together."""
+
+UNSETTLED = frozenset({LinkState.CREATING, LinkState.ADOPTING})
+
 
 @dataclass(frozen=True, slots=True)
 class Settle:
-    """Find out whether the attempt that left `link` unfinished made its metric."""
+    """Find out whether the metric is there that `link` was about to make or to take over."""
 
     link: Link
 
@@ -66,7 +78,7 @@ def actions(planned: Sequence[PlannedMetric], links: Sequence[Link], *, status: 
     A metric whose measure is no longer planned is archived: without its value it would measure nothing. `delete`
     lets a deleted event type take its metrics with it.
     """
-    if unsettled := [Settle(link) for link in links if link.state is LinkState.CREATING]:
+    if unsettled := [Settle(link) for link in links if link.state in UNSETTLED]:
         return [*unsettled]  # before it is known what is there, and whose it is, nothing else can be decided
     by_measure = {link.measure: link for link in links}
     gone = status != "active"
@@ -93,3 +105,29 @@ def _leave(link: Link, *, remove: bool) -> list[Action]:
     if remove:
         return [Delete(link)]
     return [] if link.state is LinkState.ARCHIVED else [Archive(link)]
+
+
+def redefined(metric: Mapping[str, Any], body: Mapping[str, Any]) -> frozenset[str]:
+    """The fields by which `metric`, as LaunchDarkly has it, measures something else than `body` would."""
+    return frozenset(field for field in DEFINING if _defined(metric, field) != _defined(body, field))
+
+
+def as_found(link: Link, metric: Mapping[str, Any]) -> Link:
+    """The link as LaunchDarkly has its metric, so that what comes next repairs what the source owns.
+
+    What people own is as it was applied last: what one of them has edited stays.
+    """
+    body = dict(link.body)
+    for field in sorted(redefined(metric, link.body)):
+        for each in (field, *_HANGING_ON.get(field, ())):
+            if (value := metric.get(each)) is None:
+                body.pop(each, None)
+            elif each == "eventDefault":
+                body[each] = {"disabled": bool(value.get("disabled"))}  # LaunchDarkly adds a value that we never state
+            else:
+                body[each] = value
+    return replace(link, body=body, state=LinkState.ARCHIVED if metric.get("archived") else LinkState.LIVE)
+
+
+def _defined(fields: Mapping[str, Any], field: str) -> Any:
+    return fields.get(field) or _DEFAULTS.get(field)

@@ -43,10 +43,13 @@ class Clock:
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """The state of an event type after a change; `won` are the fields for which the change was the newest."""
+    """The state of an event type after a change. `said` are the fields that the change stated, `won` those of them for
+    which it was the newest.
+    """
 
     registers: Mapping[str, Any]
-    won: frozenset[str]
+    won: frozenset[str] = frozenset()
+    said: frozenset[str] = frozenset()
 
     @property
     def event_type(self) -> EventType:
@@ -70,6 +73,11 @@ class Merged:
         hint: str | None = self.registers.get("key_hint")
         return hint
 
+    @property
+    def identity(self) -> str:
+        """What tells the event type from any other of its connection, in keys that had to be made unlike another's."""
+        return self.event_type.id or self.key_hint or ""
+
 
 def merge(registers: Mapping[str, Any], change: Change, clock: Clock) -> Merged:
     """Merge `change` into the `registers` of its event type (JSON values; empty for a new one)."""
@@ -90,4 +98,4 @@ def merge(registers: Mapping[str, Any], change: Change, clock: Clock) -> Merged:
         merged["wanted"] = True
     if "key_hint" not in merged and (hint := change.previous_key or change.event_type.key):
         merged["key_hint"] = hint
-    return Merged(merged, frozenset(won))
+    return Merged(merged, frozenset(won), frozenset(said))

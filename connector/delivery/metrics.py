@@ -10,18 +10,28 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from connector.delivery.convergence import Action, Archive, Create, Delete, Patch, Restore, Settle, actions
+from connector.delivery.convergence import (
+    UNSETTLED,
+    Action,
+    Archive,
+    Create,
+    Delete,
+    Patch,
+    Restore,
+    Settle,
+    actions,
+    as_found,
+    redefined,
+)
 from connector.event_types import Outcome
 from connector.launchdarkly import ConcurrentUpdate, KeyExists, LaunchDarkly, LaunchDarklyError, NotFound
-from connector.policy import PlannedMetric, collision_key
+from connector.policy import PlannedMetric, candidate_keys
 from connector.store.connections import Connection
 from connector.store.links import Link, LinkState
 
 COMMENT = "Synced by Metric Connector"
 
 _MOST_ACTIONS = 50
-_DEFINING = ("eventKey", "kind", "isNumeric", "unitAggregationType", "analysisType", "percentileValue")
-_DEFAULTS = {"unitAggregationType": "average", "analysisType": "mean"}
 _IN_USE = ("experimentCount", "activeExperimentCount", "activeGuardedRolloutCount")
 
 
@@ -59,16 +69,20 @@ class Metrics:
         raise RuntimeError(f"the metrics of event type {identity!r} do not come to rest")
 
     def read_back(self) -> None:
-        """See what LaunchDarkly really has: a metric that a person deleted is made anew, an archived one is known."""
+        """See what LaunchDarkly really has: what the source owns and somebody changed there is then set again."""
         for link in list(self._links.values()):
-            if link.state is LinkState.CREATING:
+            if link.state in UNSETTLED:
                 continue  # `converge` settles it
             try:
                 metric = self._client.get_metric(self._connection.project_key, link.metric_key)
             except NotFound as error:
                 self._gone(link, error)
             else:
-                self._keep(replace(link, state=_state(metric)))
+                if "kind" in redefined(metric, link.body):  # no patch could bring that back
+                    self.notes.append(f'The metric "{link.metric_key}" is another one now: it is left alone.')
+                    self._drop(link)
+                else:
+                    self._keep(as_found(link, metric))
 
     @property
     def links(self) -> Sequence[Link]:
@@ -129,15 +143,16 @@ class Metrics:
 
     def _settle(self, link: Link) -> None:
         metric = self._find(link.metric_key)
-        if metric is None or not _same(metric, link.body):
+        if metric is None or redefined(metric, link.body):
             self._drop(link)
             return
         self._keep(replace(link, state=_state(metric)))
-        self.done.add(Outcome.CREATED)  # only the answer was lost
+        # Where it was to be made, only the answer was lost.
+        self.done.add(Outcome.ADOPTED if link.state is LinkState.ADOPTING else Outcome.CREATED)
 
     def _create(self, planned: PlannedMetric) -> None:
         project = self._connection.project_key
-        for key in self._candidates(planned):
+        for key in candidate_keys(planned.key, self._identity, self._connection.id):
             wanted = planned.with_key(key)
             link = Link(planned.measure, key, wanted.body, LinkState.CREATING)
             if not self._reserve(link):
@@ -150,7 +165,7 @@ class Metrics:
                 metric = self._find(key)
                 if metric is None:
                     raise ConcurrentUpdate(f'The metric "{key}" came and went.') from error
-                if _same(metric, wanted.body):
+                if not redefined(metric, wanted.body):
                     self._keep(replace(link, state=_state(metric)))
                     self.done.add(Outcome.ADOPTED)
                     return
@@ -165,10 +180,6 @@ class Metrics:
             self.done.add(Outcome.CREATED)
             return
         raise KeyExists(f'No free metric key for "{planned.key}": its fallbacks are taken as well.')
-
-    def _candidates(self, planned: PlannedMetric) -> list[str]:
-        fallback = collision_key(planned.key, self._identity)
-        return [planned.key, fallback, collision_key(fallback, self._connection.id)]
 
     def _delete(self, link: Link) -> None:
         """Delete, unless an experiment or rollout uses the metric: then archive, and say so."""
@@ -222,13 +233,6 @@ def _applied(answered: Any, sent: Any) -> bool:
     if isinstance(sent, dict) and isinstance(answered, dict):
         return all(answered.get(name) == value for name, value in sent.items())
     return bool(answered == sent)
-
-
-def _same(metric: Mapping[str, Any], body: Mapping[str, Any]) -> bool:
-    """Whether a metric measures what `body` would: then it is ours, or as good as ours."""
-    return all(
-        (metric.get(name) or _DEFAULTS.get(name)) == (body.get(name) or _DEFAULTS.get(name)) for name in _DEFINING
-    )
 
 
 def _state(metric: Mapping[str, Any]) -> LinkState:

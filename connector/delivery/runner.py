@@ -12,14 +12,14 @@ import socket
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import Protocol
 
 from sqlalchemy import Connection as Tx
 
-from connector.store import history, inbox, runners
+from connector.store import inbox, runners, standing
 from connector.store.database import Database, StoreUnavailable
 from connector.store.inbox import Settled, Work
 
@@ -66,7 +66,7 @@ def until_settled(
     deadline = time.monotonic() + seconds
     while True:
         with database.read() as tx:
-            changes = history.changes_of(tx, [delivery_id])[delivery_id]
+            changes = standing.of_delivery(tx, delivery_id)
         pending = [change for change in changes if change.state == "pending"]
         if not pending:
             return True
@@ -113,6 +113,7 @@ class EmbeddedRunner:
         self._bell = threading.Event()
         self._stopping = threading.Event()
         self._lock = threading.Lock()
+        self._more = False
         self._owed: list[Work] = []
         self._running: Counter[str] = Counter()
         self._waiting: defaultdict[str, set[threading.Event]] = defaultdict(set)
@@ -188,12 +189,12 @@ class EmbeddedRunner:
         rung = True
         while not self._stopping.is_set():
             self._bell.clear()
-            claimed = 0
+            again = False
             try:
                 self._give_back()
                 self._beat()
                 if rung or self._sweeps:
-                    claimed = self._claim()
+                    again = self._claim()
                 if self._clock() >= purge_at:
                     purge_at = self._clock() + PURGE
                     self._database.write(lambda tx: inbox.purge(tx, now=self._clock()))
@@ -203,7 +204,7 @@ class EmbeddedRunner:
             except Exception:
                 log.exception("the dispatcher failed; it goes on")
                 self._stopping.wait(SWEEP)
-            rung = claimed > 0 or self._bell.wait(SWEEP)
+            rung = again or self._bell.wait(SWEEP)
 
     def _give_back(self) -> None:
         """Give back what could not be settled, as soon as the store is there: nobody takes it over from the living."""
@@ -235,7 +236,8 @@ class EmbeddedRunner:
             self._bell.set()
         self._beat_at = now + dead_after / BEATS
 
-    def _claim(self) -> int:
+    def _claim(self) -> bool:
+        """Take what there are threads for; whether there may be more that it could take at once."""
         # One customer whose LaunchDarkly is slow may hold at most half of the threads.
         most = max(1, self._threads // 2)
         with self._lock:
@@ -244,10 +246,17 @@ class EmbeddedRunner:
             # All that is claimed may be of one connection: no more than each of them may still have.
             free = min(self._threads - self._running.total(), most - highest)
         if free <= 0:
-            return 0
-        work = self._database.write(
-            lambda tx: inbox.claim(tx, owner=self._owner, now=self._clock(), lease=LEASE, limit=free, busy=busy)
-        )
+            self._more = True
+            return False
+
+        def claim(tx: Tx) -> tuple[Sequence[Work], bool]:
+            now = self._clock()
+            work = inbox.claim(tx, owner=self._owner, now=now, lease=LEASE, limit=free, busy=busy)
+            return work, inbox.waits(tx, now=now)
+
+        # What is left waits for a thread, or for a change before it: whatever finishes is a reason to look again.
+        self._more = True  # also for what finishes before the claim is done
+        work, self._more = self._database.write(claim)
         if len(work) == free:
             self._pass_on()
         for each in work:
@@ -255,7 +264,7 @@ class EmbeddedRunner:
                 self._running[each.connection_id] += 1
             assert self._pool is not None  # noqa: S101 - `start` made it before this thread
             self._pool.submit(self._apply, each).add_done_callback(self._after(each))
-        return len(work)
+        return bool(work) and self._more
 
     def _after(self, work: Work) -> Callable[[Future[Settled]], None]:
         def after(future: Future[Settled]) -> None:
@@ -271,6 +280,7 @@ class EmbeddedRunner:
                 log.error("change %s cannot be settled now: %s", work.change_id, error)
                 with self._lock:
                     self._owed.append(work)
-            self._bell.set()
+            if error is not None or self._more or self._stopping.is_set():
+                self._bell.set()
 
         return after

@@ -3,7 +3,7 @@
 This room must never know partners, policy, the database or the web; it makes a call once and says what came of it.
 """
 
-from connector.launchdarkly.client import Call, LaunchDarkly
+from connector.launchdarkly.client import Call, LaunchDarkly, metric_url
 from connector.launchdarkly.credentials import (
     BASE_URLS,
     DEFAULT_BASE_URL,
@@ -56,6 +56,7 @@ __all__ = [
     "check_base_url",
     "check_oauth_token",
     "least_privilege_policy",
+    "metric_url",
     "parse_limits",
     "pooled_session",
 ]

@@ -31,6 +31,7 @@ API_VERSION = "20240415"
 
 _LARGEST_PAGE = 50
 _MOST_PAGES = 2000
+_MOST_PROJECTS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,14 @@ class Call:
     request_id: str | None
     error: str | None
     limits: Limits | None
+
+
+def metric_url(base_url: str, project: str, key: str) -> str:
+    """A link for people to the metric in LaunchDarkly.
+
+    Unverified: LaunchDarkly documents no such address. It follows the one that it uses for flags.
+    """
+    return f"{base_url}/projects/{quote(project, safe='')}/metrics/{quote(key, safe='')}"
 
 
 class LaunchDarkly:
@@ -115,7 +124,7 @@ class LaunchDarkly:
         offset = 0
         for _page in range(_MOST_PAGES):
             page = self._call("GET", "metrics", project, params={**wanted, "limit": limit, "offset": offset})
-            metrics = _metrics(page)
+            metrics = _keyed(page, "metrics")
             fresh = {key: metric for key, metric in metrics.items() if key not in seen}
             yield from fresh.values()
             seen.update(fresh)
@@ -153,12 +162,19 @@ class LaunchDarkly:
     def project(self, key: str) -> dict[str, Any]:
         return self._call("GET", "projects", key)
 
-    def metric_url(self, project: str, key: str) -> str:
-        """A link for people to the metric in LaunchDarkly.
+    def list_projects(self) -> list[dict[str, Any]]:
+        """The projects that the token may see, at most 1,000. Raises `UnexpectedAnswer` for what is no list of them."""
+        found: dict[str, dict[str, Any]] = {}
+        while len(found) < _MOST_PROJECTS:
+            page = self._call("GET", "projects", params={"limit": _LARGEST_PAGE, "offset": len(found)})
+            fresh = {key: each for key, each in _keyed(page, "projects").items() if key not in found}
+            found |= fresh
+            if len(fresh) < _LARGEST_PAGE:
+                break
+        return list(found.values())
 
-        Unverified: LaunchDarkly documents no such address. It follows the one that it uses for flags.
-        """
-        return f"{self.base_url}/projects/{quote(project, safe='')}/metrics/{quote(key, safe='')}"
+    def metric_url(self, project: str, key: str) -> str:
+        return metric_url(self.base_url, project, key)
 
     def _set_archived(self, project: str, key: str, comment: str | None, *, archived: bool) -> dict[str, Any]:
         metric = self.patch_metric(project, key, [{"op": "replace", "path": "/archived", "value": archived}], comment)
@@ -217,8 +233,8 @@ class LaunchDarkly:
         return None
 
 
-def _metrics(page: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def _keyed(page: dict[str, Any], what: str) -> dict[str, dict[str, Any]]:
     items = page.get("items")
     if isinstance(items, list) and all(isinstance(item, dict) and isinstance(item.get("key"), str) for item in items):
         return {item["key"]: item for item in items}
-    raise UnexpectedAnswer("LaunchDarkly answered with something that is no list of metrics.")
+    raise UnexpectedAnswer(f"LaunchDarkly answered with something that is no list of {what}.")

@@ -49,6 +49,9 @@ def check_api_key(token: str) -> None:
     for prefix, (code, sentence) in _OTHER_KEYS.items():
         if token.startswith(prefix):
             raise CredentialRefused(code, f"{sentence} {_CREATE_ONE}")
+    if re.fullmatch(r"[0-9a-f]{24}", token):
+        sentence = "This is a client-side ID, which the REST API does not accept."
+        raise CredentialRefused("not_an_api_key", f"{sentence} {_CREATE_ONE}")
     if not token.removeprefix("api-") or not token.startswith("api-"):
         raise CredentialRefused("not_an_api_key", f"This is not a LaunchDarkly API access token. {_CREATE_ONE}")
 

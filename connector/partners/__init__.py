@@ -22,6 +22,7 @@ from connector.partners.partner import (
     Refresh,
     Request,
     Skip,
+    TokenExchange,
     Webhook,
 )
 
@@ -37,12 +38,13 @@ __all__ = [
     "Refresh",
     "Request",
     "Skip",
+    "TokenExchange",
     "UnknownPartner",
     "Webhook",
     "built_in",
 ]
 
-_SHARED = {"fields", "mapping", "matrix", "partner", "payload"}
+_SHARED = {"asking", "fields", "json_schema", "mapping", "matrix", "partner", "payload"}
 
 
 class UnknownPartner(ValueError):

@@ -6,17 +6,17 @@ what was there before, and must never know LaunchDarkly. Source: https://www.avo
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any
-from urllib.parse import quote
 
 from marshmallow import fields
 
-from connector.event_types import NO_VALUE, Catalogue, ChangeKind, EventType, Value
+from connector.event_types import Catalogue, ChangeKind, EventType, Value
+from connector.partners.asking import address, basic, segment
 from connector.partners.fields import Key, Moment, PartnerSchema, Text, load
+from connector.partners.json_schema import value_of
 from connector.partners.partner import (
     CredentialField,
     ListApi,
@@ -32,8 +32,6 @@ from connector.partners.standard import CATALOGUE
 from connector.partners.standard import KINDS as NATIVE
 from connector.signatures import JwtBearer
 
-# JSON Schema's types: https://www.avo.app/docs/reference/public-api/export-tracking-plan
-NUMERIC = ("integer", "number")
 EVERY_DESTINATION = "all"
 MAIN_BRANCH = {"master", "main"}
 # What the bodies of the other formats have at their top: Snowplow's schemas, and newline-delimited JSON as text.
@@ -152,22 +150,11 @@ def _key(name: str, mappings: Sequence[Mapping[str, str]]) -> str:
 
 
 def _value(rules: Mapping[str, Any]) -> Value | None:
-    """The only property that is a number free to vary. Of several, a plan does not say which one counts: not stated."""
+    """By the properties that the event's maker fills in, not Avo."""
     if "properties" not in rules:
         return None
     properties = rules["properties"].get("properties", {}).get("properties", {})
-    numeric = {name: type_ for name, each in properties.items() if (type_ := _numeric_type(each))}
-    if len(numeric) > 1:
-        return None
-    return next((Value(property=name, type=type_) for name, type_ in numeric.items()), NO_VALUE)
-
-
-def _numeric_type(each: Mapping[str, Any]) -> str | None:
-    if each.get("system") is True or "const" in each or "enum" in each:
-        return None
-    stated = each.get("type")
-    types = [type_ for type_ in (stated if isinstance(stated, list) else [stated]) if type_ != "null"]
-    return types[0] if len(types) == 1 and types[0] in NUMERIC else None
+    return value_of({name: each for name, each in properties.items() if each.get("system") is not True})
 
 
 def compose(type_: str, data: Any, now: datetime) -> Any:
@@ -224,12 +211,11 @@ def _composed(event: Mapping[str, Any]) -> dict[str, Any]:
 
 def first(credential: Mapping[str, str]) -> Request:
     """The plan of the main branch: https://www.avo.app/docs/reference/public-api/export-tracking-plan"""
-    base_url = (credential.get("base_url") or _BASE_URL).rstrip("/")
-    workspace = quote(credential["workspace_id"], safe="")
-    token = base64.b64encode(f"{credential['account']}:{credential['secret']}".encode()).decode("ascii")
+    base_url = address(credential, "base_url", _BASE_URL)
+    workspace = segment(credential["workspace_id"])
     return Request(
         f"{base_url}/workspaces/{workspace}/branches/main/export/v1?payloadFormat=jsonSchema",
-        {"Authorization": f"Basic {token}"},
+        basic(credential["account"], credential["secret"]),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC
 from typing import Any
@@ -14,6 +15,9 @@ KEY_LENGTH = 500
 """Characters of an id or key: LaunchDarkly does not publish its limit, an index of PostgreSQL holds this many."""
 
 TEXT_LENGTH = 50_000
+
+
+_UNFIT = re.compile("[\0\ud800-\udfff]")
 
 
 class PartnerSchema(Schema):
@@ -35,7 +39,7 @@ class Text(fields.String):
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> str:
         if not isinstance(value, str):
             raise self.make_error("invalid")
-        if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
+        if _UNFIT.search(value):
             raise ValidationError("Has a NUL character or half a surrogate pair.")
         return value
 

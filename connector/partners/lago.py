@@ -13,6 +13,7 @@ from typing import Any
 from marshmallow import fields, validate
 
 from connector.event_types import Aggregation, Change, ChangeKind, EventType, Value
+from connector.partners.asking import address, bearer
 from connector.partners.fields import Key, Moment, PartnerSchema, Text, load
 from connector.partners.partner import (
     CredentialField,
@@ -71,6 +72,7 @@ class MetaSchema(PartnerSchema):
     current_page = fields.Integer(required=True, strict=True, validate=validate.Range(min=1))
     next_page = fields.Integer(required=True, strict=True, allow_none=True)
     total_pages = fields.Integer(required=True, strict=True)
+    total_count = fields.Integer(strict=True, load_default=None, allow_none=True)
 
 
 class ListSchema(PartnerSchema):
@@ -173,15 +175,12 @@ def parse(answer: Any, asked: Request, credential: Mapping[str, str]) -> Page:
         raise PayloadRefused({"meta": {"next_page": ["Is not the page after this one."]}})
     if is_last != (meta["current_page"] >= meta["total_pages"]):
         raise PayloadRefused({"meta": {"total_pages": ["Does not agree with next_page."]}})
-    return Page(event_types, None if is_last else _page(credential, meta["next_page"]))
+    return Page(event_types, None if is_last else _page(credential, meta["next_page"]), meta["total_count"])
 
 
 def _page(credential: Mapping[str, str], number: int) -> Request:
-    base_url = (credential.get("base_url") or _BASE_URL).rstrip("/")
-    return Request(
-        f"{base_url}/api/v1/billable_metrics?page={number}&per_page=100",
-        {"Authorization": f"Bearer {credential['api_key']}"},
-    )
+    base_url = address(credential, "base_url", _BASE_URL)
+    return Request(f"{base_url}/api/v1/billable_metrics?page={number}&per_page=100", bearer(credential["api_key"]))
 
 
 PARTNER = Partner(

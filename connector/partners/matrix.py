@@ -27,6 +27,8 @@ COLUMNS = (
     "List API",
 )
 
+NOTHING = "nothing: import only"
+
 
 @dataclass(frozen=True, slots=True)
 class _Signature:
@@ -49,7 +51,7 @@ def markdown(partners: Iterable[Partner]) -> str:
 
 def _webhook(webhook: Webhook | None) -> tuple[str, ...]:
     if webhook is None:
-        return ("—",) * 6
+        return (NOTHING, *("—",) * 5)
     signatures = list(_signatures(webhook.scheme))
     return (
         ", ".join(webhook.kinds),

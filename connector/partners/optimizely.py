@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 from marshmallow import fields, validate
 
 from connector.event_types import Change, ChangeKind, EventType
+from connector.partners.asking import address, bearer
 from connector.partners.fields import KEY_LENGTH, Key, Moment, PartnerSchema, Text, load
 from connector.partners.partner import (
     CredentialField,
@@ -217,9 +218,9 @@ def compose(type_: str, data: Any, now: datetime) -> Any:
 
 
 def first(credential: Mapping[str, str]) -> Request:
-    base_url = (credential.get("base_url") or _BASE_URL).rstrip("/")
+    base_url = address(credential, "base_url", _BASE_URL)
     query = urlencode({"project_id": credential["project_id"], "per_page": _PER_PAGE, "page": 1})
-    return Request(f"{base_url}/v2/events?{query}", {"Authorization": f"Bearer {credential['token']}"})
+    return Request(f"{base_url}/v2/events?{query}", bearer(credential["token"]))
 
 
 def parse(answer: Any, request: Request, _credential: Mapping[str, str]) -> Page:

@@ -104,20 +104,38 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What one answer gave, and where to go on; `next` is None after the last page."""
+    """What one answer gave, and where to go on; `next` is None after the last page.
+
+    `total` is how long the source says that the list is, where it does: if it becomes shorter from page to page,
+    something may have moved to a page that was read before.
+    """
 
     event_types: tuple[EventType, ...]
     next: Request | None = None
+    total: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TokenExchange:
+    """The call that comes before the first page where a list API takes no key, but a token that lives for a while.
+
+    `ask` makes the request from what the person entered. `read` gives, from the decoded JSON answer, what is to be
+    added to that for `first` and `parse` (field name → value, never stored), and raises `PayloadRefused`.
+    """
+
+    ask: Callable[[Mapping[str, str]], Request]
+    read: Callable[[Any], Mapping[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
 class ListApi:
     """A partner's list API as pure steps; `catalogue` makes the calls.
 
-    `first` makes the first request from what the person entered (`credential`: field name → value). `parse` reads the
-    decoded JSON answer of a request, and raises `PayloadRefused` for anything that is not as documented: half a list
-    must never pass for a whole one. `per_second` is the pace that the partner documents. `verified` says, for the
-    feature matrix, what of this was confirmed and by what.
+    `exchange`, where there is one, comes before everything else. `first` makes the first request from what the person
+    entered (`credential`: field name → value). `parse` reads the decoded JSON answer of a request, and raises
+    `PayloadRefused` for anything that is not as documented: half a list must never pass for a whole one. `per_second`
+    is the pace that the partner documents. `verified` says, for the feature matrix, what of this was confirmed and by
+    what.
     """
 
     credential: tuple[CredentialField, ...]
@@ -125,6 +143,7 @@ class ListApi:
     parse: Callable[[Any, Request, Mapping[str, str]], Page]
     verified: str
     per_second: float | None = None
+    exchange: TokenExchange | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 from uuid import NAMESPACE_URL, uuid5
 
 from marshmallow import ValidationError, fields
 
 from connector.event_types import Change, ChangeKind, EventType
+from connector.partners.asking import address, bearer, segment
 from connector.partners.fields import Key, Moment, PartnerSchema, Text, load
 from connector.partners.partner import (
     CredentialField,
@@ -95,6 +96,7 @@ class DefinitionSchema(PartnerSchema):
 
 
 class ListSchema(PartnerSchema):
+    count = fields.Integer(strict=True, load_default=None, allow_none=True)
     next = Text(required=True, allow_none=True, longest=4096)
     results = fields.List(fields.Nested(DefinitionSchema), required=True)
 
@@ -228,12 +230,12 @@ def compose(type_: str, data: Any, now: datetime) -> Any:
 
 def first(credential: Mapping[str, str]) -> Request:
     """The custom event definitions that are not hidden; https://posthog.com/docs/api/event-definitions"""
-    base_url = (credential.get("base_url") or _BASE_URL).rstrip("/")
-    project = quote(credential["project_id"], safe="")
+    base_url = address(credential, "base_url", _BASE_URL)
+    project = segment(credential["project_id"])
     query = "limit=100&event_type=event_custom&ordering=name&exclude_hidden=true"
     return Request(
         f"{base_url}/api/projects/{project}/event_definitions/?{query}",
-        {"Authorization": f"Bearer {credential['api_key']}"},
+        bearer(credential["api_key"]),
     )
 
 
@@ -241,14 +243,14 @@ def parse(answer: Any, asked: Request, _credential: Mapping[str, str]) -> Page:
     """One page. `count` may be capped, so that `next` alone says where the list ends. Raises `PayloadRefused`."""
     listed = load(_list, answer)
     event_types = tuple(_listed(definition) for definition in listed["results"])
-    link = listed["next"]
+    link, total = listed["next"], listed["count"]
     if link is None:
-        return Page(event_types)
+        return Page(event_types, total=total)
     here = urlsplit(asked.url)
     # As text: where two parsers of addresses could disagree, the credential must not go.
     if not link.startswith(f"{here.scheme}://{here.netloc}/"):
         raise PayloadRefused({"next": ["Leads away from the API address."]})
-    return Page(event_types, Request(link, asked.headers))
+    return Page(event_types, Request(link, asked.headers), total)
 
 
 def _listed(definition: Mapping[str, Any]) -> EventType:

@@ -11,13 +11,15 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import parse_qs, quote, urlencode, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 from uuid import NAMESPACE_URL, uuid5
 
 from marshmallow import fields
 
 from connector.event_types import Change, ChangeKind, EventType
+from connector.partners.asking import address, bearer, segment
 from connector.partners.fields import KEY_LENGTH, Key, Moment, PartnerSchema, Text, load
+from connector.partners.json_schema import value_at
 from connector.partners.partner import (
     CredentialField,
     ListApi,
@@ -57,6 +59,7 @@ TRACKING_PLAN = {
 
 # The type of a rule of a tracking plan; only TRACK ones are event types.
 RULE_TYPES = ("COMMON", "GROUP", "IDENTIFY", "PAGE", "SCREEN", "TRACK")
+CARRIED = ("properties", "properties")  # a rule's schema is that of the whole message, this what the event carries
 
 _NAMED = re.compile(rf"`([^`]{{1,{KEY_LENGTH}}})` [^`]+")  # one name in backticks, before what was done to it
 _BASE_URL = "https://api.segmentapis.com"
@@ -91,6 +94,7 @@ class SchemaEventSchema(PartnerSchema):
 
 class JsonSchemaSchema(PartnerSchema):
     description = Text(load_default=None, allow_none=True)
+    properties = fields.Raw(load_default=None, allow_none=True)
 
 
 class RuleSchema(PartnerSchema):
@@ -107,6 +111,7 @@ class TrackRuleSchema(PartnerSchema):
 class PaginationSchema(PartnerSchema):
     current = Text(required=True, longest=2048)
     next = Text(load_default=None, allow_none=True, longest=2048)
+    total = fields.Integer(data_key="totalEntries", strict=True, load_default=None, allow_none=True)
 
 
 class RulesSchema(PartnerSchema):
@@ -189,9 +194,9 @@ def compose(type_: str, data: Any, now: datetime) -> Any:
 
 
 def first(credential: Mapping[str, str]) -> Request:
-    base_url = (credential.get("base_url") or _BASE_URL).rstrip("/")
-    plan = quote(credential["tracking_plan_id"], safe="")
-    headers = {"Authorization": f"Bearer {credential['token']}", "Accept": "application/vnd.segment.v1+json"}
+    base_url = address(credential, "base_url", _BASE_URL)
+    plan = segment(credential["tracking_plan_id"])
+    headers = {**bearer(credential["token"]), "Accept": "application/vnd.segment.v1+json"}
     return Request(f"{base_url}/tracking-plans/{plan}/rules?{urlencode({'pagination.count': 200})}", headers)
 
 
@@ -207,8 +212,11 @@ def parse(answer: Any, request: Request, _credential: Mapping[str, str]) -> Page
     for at, rule in sorted(enumerate(data["rules"]), key=lambda numbered: numbered[1]["version"]):
         if rule["type"] == "TRACK":
             key = load(_track_rule, rule, within=f"data.rules.{at}")["key"]
-            event_types[key] = EventType(key=key, description=rule["json_schema"].get("description"))
-    return Page(tuple(event_types.values()), _next(request, pagination["next"]) if pagination["next"] else None)
+            schema = rule["json_schema"]
+            value = value_at(CARRIED, schema, within=f"data.rules.{at}.jsonSchema")
+            event_types[key] = EventType(key=key, description=schema.get("description"), value=value)
+    following = _next(request, pagination["next"]) if pagination["next"] else None
+    return Page(tuple(event_types.values()), following, pagination["total"])
 
 
 def _next(request: Request, cursor: str) -> Request:
@@ -241,6 +249,7 @@ PARTNER = Partner(
         "Most audit events do not say which event changed: the rest comes from the list API.",
         "An event that is blocked or archived in one source archives the metric, though another source may send it.",
         "Events have no id: a renamed one is a new one.",
+        "A rule does not say which number is an event's value: it is taken only if there is exactly one.",
         "The signature is HMAC-SHA1 without a time: a replay is known only by the message id.",
     ),
     verified=(

@@ -15,6 +15,7 @@ from urllib.parse import urljoin, urlsplit
 from marshmallow import fields, validate
 
 from connector.event_types import Change, ChangeKind, EventType
+from connector.partners.asking import address
 from connector.partners.fields import Key, PartnerSchema, Text, load
 from connector.partners.partner import (
     CredentialField,
@@ -81,6 +82,7 @@ class ListedMetricSchema(PartnerSchema):
 
 class PaginationSchema(PartnerSchema):
     next_page = Text(required=True, allow_none=True, longest=2048, data_key="nextPage")
+    total = fields.Integer(data_key="totalItems", strict=True, load_default=None, allow_none=True)
 
 
 class ListSchema(PartnerSchema):
@@ -141,7 +143,7 @@ def compose(type_: str, data: Any, now: datetime) -> Any:
 
 
 def first(credential: Mapping[str, str]) -> Request:
-    base_url = (credential.get("base_url") or _BASE_URL).rstrip("/")
+    base_url = address(credential, "base_url", _BASE_URL)
     return Request(
         f"{base_url}/console/v1/metrics/list?limit=100&page=1", {"STATSIG-API-KEY": credential["console_api_key"]}
     )
@@ -151,8 +153,8 @@ def parse(answer: Any, request: Request, _credential: Mapping[str, str]) -> Page
     """The events that the metrics of a page count; one that several count is there several times, but the same."""
     page = load(_list, answer)
     keys = dict.fromkeys(key for metric in page["data"] for key in metric["lineage"]["events"])
-    link = page["pagination"]["next_page"]
-    return Page(tuple(EventType(key=key) for key in keys), _next(request, link) if link else None)
+    link, total = page["pagination"]["next_page"], page["pagination"]["total"]
+    return Page(tuple(EventType(key=key) for key in keys), _next(request, link) if link else None, total)
 
 
 def _next(request: Request, link: str) -> Request:

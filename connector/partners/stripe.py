@@ -6,7 +6,6 @@ know LaunchDarkly. Source: https://docs.stripe.com/changelog/basil/2025-03-31/bi
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -15,6 +14,7 @@ from urllib.parse import urlencode
 from marshmallow import ValidationError, fields, validate
 
 from connector.event_types import Aggregation, Change, ChangeKind, EventType, Value
+from connector.partners.asking import address, basic
 from connector.partners.fields import Key, PartnerSchema, Text, load
 from connector.partners.partner import (
     CredentialField,
@@ -208,9 +208,8 @@ def parse(answer: Any, _asked: Request, credential: Mapping[str, str]) -> Page:
 
 def _request(credential: Mapping[str, str], **after: str) -> Request:
     query = {"limit": "100", "status": "active", **after}
-    token = base64.b64encode(f"{credential['api_key']}:".encode()).decode("ascii")
-    base_url = (credential.get("base_url") or _BASE_URL).rstrip("/")
-    return Request(f"{base_url}/v1/billing/meters?{urlencode(query)}", {"Authorization": f"Basic {token}"})
+    base_url = address(credential, "base_url", _BASE_URL)
+    return Request(f"{base_url}/v1/billing/meters?{urlencode(query)}", basic(credential["api_key"], ""))
 
 
 PARTNER = Partner(

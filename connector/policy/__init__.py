@@ -4,7 +4,7 @@ Pure: it must never know a partner's dialect, LaunchDarkly's API, the store or t
 """
 
 from connector.policy.errors import InvalidMetricError, PolicyError, RulesError, SourceError
-from connector.policy.keys import collision_key
+from connector.policy.keys import candidate_keys, collision_key, event_key
 from connector.policy.metric_body import Measure
 from connector.policy.patch import patch_operations
 from connector.policy.plan import Plan, PlannedMetric, Source, plan_metrics
@@ -20,7 +20,9 @@ __all__ = [
     "RulesError",
     "Source",
     "SourceError",
+    "candidate_keys",
     "collision_key",
+    "event_key",
     "patch_operations",
     "plan_metrics",
 ]

@@ -37,6 +37,12 @@ def metric_key(event_key: str, label: str, prefix: str = "") -> str:
     return prefix + slug + suffix
 
 
+def candidate_keys(key: str, identity: str, connection_id: str) -> tuple[str, ...]:
+    """The keys that a metric may get, in the order in which they are tried where one is taken by another metric."""
+    fallback = collision_key(key, identity)
+    return key, fallback, collision_key(fallback, connection_id)
+
+
 def collision_key(key: str, identity: str) -> str:
     """`key` and a short hash of the event type's `identity`, for the event type that found `key` taken by another.
 

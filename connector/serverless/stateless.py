@@ -176,7 +176,7 @@ class StatelessWebhooks:
 
 def _problem(error: LaunchDarklyError | PolicyError) -> Problem:
     """422 where sending again can never help: a success would say that it is done, and a 503 come back for ever."""
-    code = getattr(error, "code", "policy_error")
+    code = error.code
     if isinstance(error, Invalid | KeyExists | ArchiveNotApplied | PolicyError):
         return Problem(422, code, str(error))
     wait = SOON

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, delete, select, update
 
 from connector.store.rows import insert_ignoring
+from connector.store.statements import Statement
 from connector.store.tables import budgets
 
 WINDOW = 10.0
@@ -27,9 +28,12 @@ class Budget:
     reset_at: float
 
 
+_KNOWN = Statement("SELECT scope FROM budgets WHERE scope = :scope")
+
+
 def known(tx: Connection, scopes: Sequence[str]) -> bool:
     """Whether any of these has ever been limited; where none was, nothing has to be taken."""
-    return tx.execute(select(budgets.c.scope).where(budgets.c.scope.in_(scopes)).limit(1)).first() is not None
+    return any(_KNOWN.one(tx, {"scope": scope}) for scope in scopes)
 
 
 def take(tx: Connection, scopes: Sequence[str], *, reserve: float, now: float) -> float | None:

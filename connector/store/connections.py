@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from typing import Any
 
@@ -12,6 +12,7 @@ from sqlalchemy import Connection as Tx
 from sqlalchemy import Row, or_, select, update
 
 from connector.store.rows import insert_ignoring
+from connector.store.statements import Statement, json_value
 from connector.store.tables import connections
 from connector.store.vault import Vault
 
@@ -108,9 +109,18 @@ def _values(vault: Vault, connection: Connection, credential: str, now: float) -
     }
 
 
+_FIELDS = [each.name for each in fields(Connection)]
+_GET = Statement(f"SELECT {', '.join(_FIELDS)} FROM connections WHERE id = :id")  # noqa: S608 - our own fields
+_CREDENTIAL = Statement("SELECT credential FROM connections WHERE id = :id")
+
+
 def get(tx: Tx, connection_id: str) -> Connection | None:
-    row = tx.execute(select(*_COLUMNS).where(connections.c.id == connection_id)).one_or_none()
-    return None if row is None else _connection(row)
+    row = _GET.one(tx, {"id": connection_id})
+    if row is None:
+        return None
+    stored = dict(zip(_FIELDS, row, strict=True))
+    options, state = Options.from_dict(json_value(stored["options"])), ConnectionState(stored["state"])
+    return Connection(**stored | {"options": options, "state": state})
 
 
 def find(tx: Tx, name_or_id: str) -> Connection | None:
@@ -135,6 +145,14 @@ def listing(tx: Tx) -> Sequence[Connection]:
     return [_connection(row) for row in rows]
 
 
+def page(tx: Tx, *, after: str | None = None, limit: int) -> Sequence[Connection]:
+    """Those that are not removed, in the order of their ids: by age, `default` last."""
+    rows = select(*_COLUMNS).where(connections.c.state != ConnectionState.REMOVED)
+    if after is not None:
+        rows = rows.where(connections.c.id > after)
+    return [_connection(row) for row in tx.execute(rows.order_by(connections.c.id).limit(limit))]
+
+
 def of_endpoint(tx: Tx, endpoint_id: str) -> Sequence[Connection]:
     rows = tx.execute(
         select(*_COLUMNS)
@@ -146,8 +164,10 @@ def of_endpoint(tx: Tx, endpoint_id: str) -> Sequence[Connection]:
 
 def stored_credential(tx: Tx, connection_id: str) -> bytes:
     """As the vault encrypted it: only who makes the call decrypts it."""
-    stored: bytes = tx.execute(select(connections.c.credential).where(connections.c.id == connection_id)).scalar_one()
-    return stored
+    row = _CREDENTIAL.one(tx, {"id": connection_id})
+    if row is None:
+        raise LookupError(f"there is no connection {connection_id}")
+    return bytes(row[0])
 
 
 def stored_source(tx: Tx, connection_id: str) -> bytes | None:
@@ -168,9 +188,27 @@ def set_credential(tx: Tx, vault: Vault, connection_id: str, secret: str) -> Non
     tx.execute(update(connections).where(connections.c.id == connection_id).values(fresh))
 
 
+def set_project(tx: Tx, connection_id: str, *, project_key: str, base_url: str) -> None:
+    """Say which project of which LaunchDarkly a connection feeds, once its customer has chosen it."""
+    chosen = {"project_key": project_key, "base_url": base_url}
+    tx.execute(update(connections).where(connections.c.id == connection_id).values(chosen))
+
+
 def set_account(tx: Tx, connection_id: str, account: str) -> None:
     """Whose budget of calls the connection's credential uses: LaunchDarkly's account id."""
     tx.execute(update(connections).where(connections.c.id == connection_id).values(account=account))
+
+
+def save(tx: Tx, connection: Connection) -> None:
+    """What a person may change: name, workspace, project, base URL and options."""
+    values = {
+        "name": connection.name,
+        "workspace": connection.workspace,
+        "project_key": connection.project_key,
+        "base_url": connection.base_url,
+        "options": asdict(connection.options),
+    }
+    tx.execute(update(connections).where(connections.c.id == connection.id).values(values))
 
 
 def rest(tx: Tx, connection: Connection, until: float) -> None:

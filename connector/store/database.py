@@ -1,18 +1,18 @@
 """One durable transaction at a time: the engine, the transactions, the single writer of SQLite.
 
-It must never know what is written. On SQLite all writes of this process go through one thread, which commits what
-waits together (group commit): WAL with synchronous=FULL costs one fsync per commit, not per write.
+It must never know what is written. On SQLite the threads of this process write one at a time, and each commits what
+others wait to write (group commit): WAL with synchronous=FULL costs one fsync per commit, not per write.
 """
 
 from __future__ import annotations
 
-import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
-from contextlib import contextmanager
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -50,7 +50,7 @@ class StoreUnavailable(Exception):
 
 
 class Database:
-    """Reads and durable writes. Close it when done: it owns connections and, on SQLite, a thread."""
+    """Reads and durable writes. Close it when done: it owns connections."""
 
     def __init__(self, url: str, *, pool_size: int = 16) -> None:
         try:
@@ -101,11 +101,12 @@ class Database:
         """Run `work` in one transaction and return its result once it is durable.
 
         An exception in `work` undoes it and is raised here. Raises `StoreUnavailable` where the database could not
-        make it durable. `work` may run in another thread and must do nothing but talk to its connection.
+        make it durable. `work` may run in another thread, and again where its transaction was undone for another's
+        sake: it must do nothing but talk to its connection.
         """
         with declared_errors():
             if self._writer is not None:
-                return self._writer.submit(work).result()
+                return self._writer.write(work)
             for attempt in range(_DEADLOCKS + 1):
                 try:
                     with self.engine.begin() as connection:
@@ -122,76 +123,141 @@ class Database:
         self.engine.dispose()
 
 
+@dataclass(slots=True, eq=False)
+class _Job:
+    """Work that waits to be written. `turn` is held until it is written or its thread is to write it."""
+
+    work: Callable[[Connection], Any]
+    turn: threading.Lock = field(default_factory=threading.Lock)
+    over: bool = False
+    result: Any = None
+    failure: BaseException | None = None
+
+    def __post_init__(self) -> None:
+        self.turn.acquire()
+
+
+class _Undone(Exception):
+    """One job of a group failed, and so the transaction of all."""
+
+
 class _Writer:
-    """The one thread that writes to SQLite, started by the first write so that a fork before it is harmless."""
+    """One writer at a time to SQLite: whoever is it commits what all others that wait want to write.
+
+    The threads that write take turns, and no further thread stands between them: what is written alone is written
+    without a switch of threads, and of those that wait together only one is woken before their commit.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine.execution_options(connector_writes=True)
-        self._jobs: queue.SimpleQueue[tuple[Callable[[Connection], Any], Future[Any]] | None] = queue.SimpleQueue()
-        self._thread: threading.Thread | None = None
-        self._closed = False
+        self._connection: Connection | None = None
         self._lock = threading.Lock()
+        self._idle = threading.Condition(self._lock)
+        self._waiting: deque[_Job] = deque()
+        self._busy = False
+        self._closed = False
 
-    def submit(self, work: Callable[[Connection], T]) -> Future[T]:
-        future: Future[T] = Future()
-        with self._lock:  # so that no job comes behind the one that ends the thread, and waits for ever
+    def write(self, work: Callable[[Connection], T]) -> T:
+        job = _Job(work)
+        with self._lock:
             if self._closed:
                 raise StoreUnavailable("The database is closed: this process is about to end.")
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="connector-writer", daemon=True)
-                self._thread.start()
-            self._jobs.put((work, future))
-        return future
+            self._waiting.append(job)
+            mine = not self._busy
+            self._busy = True
+        if not mine:
+            try:
+                job.turn.acquire()
+            except BaseException:  # a signal, in the main thread: the others must not wait for a turn that nobody takes
+                self._withdraw(job)
+                raise
+        if not job.over:
+            self._take_turn()
+        if job.failure is not None:
+            raise job.failure
+        result: T = job.result
+        return result
 
     def close(self) -> None:
         with self._lock:
             self._closed = True
-            self._jobs.put(None)
-        if self._thread is not None:
-            self._thread.join()
+            self._idle.wait_for(lambda: not self._busy)
+            self._disconnect()
 
-    def _run(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            group = [job]
-            closing = False
-            while len(group) < _GROUP:
-                try:
-                    following = self._jobs.get_nowait()
-                except queue.Empty:
-                    break
-                if following is None:
-                    closing = True
-                    break
-                group.append(following)
-            self._commit(group)
-            if closing:
+    def _withdraw(self, job: _Job) -> None:
+        """Of a thread that does not wait any longer."""
+        with self._lock:
+            if job not in self._waiting:
                 return
+            if job.turn.locked():
+                self._waiting.remove(job)
+                return
+        self._take_turn()
 
-    def _commit(self, group: list[tuple[Callable[[Connection], Any], Future[Any]]]) -> None:
-        results: list[tuple[Future[Any], Any, BaseException | None]] = []
+    def _take_turn(self) -> None:
+        with self._lock:
+            group = [self._waiting.popleft() for _ in range(min(_GROUP, len(self._waiting)))]
         try:
-            with self._engine.connect() as connection, connection.begin():
-                for work, future in group:
-                    savepoint = connection.begin_nested()
-                    try:
-                        result = work(connection)
-                        savepoint.commit()
-                    except BaseException as error:
-                        if not _in_transaction(connection):
-                            raise
-                        savepoint.rollback()
-                        results.append((future, None, error))
-                    else:
-                        results.append((future, result, None))
+            self._commit(group)
+        finally:
+            for job in group:
+                job.over = True
+            with self._lock:
+                if self._waiting:
+                    self._waiting[0].turn.release()  # it is the next to write
+                else:
+                    self._busy = False
+                    self._idle.notify_all()
+            for job in group:
+                job.turn.release()
+
+    def _commit(self, group: Sequence[_Job]) -> None:
+        try:
+            try:
+                self._transact(group, _run)
+            except _Undone:
+                if len(group) > 1:
+                    self._transact(group, _run_apart)
         except BaseException as error:  # noqa: BLE001 - the commit failed: nothing of the group is durable
-            for _, future in group:
-                future.set_exception(error)
-            return
-        for future, result, failure in results:
-            if failure is None:
-                future.set_result(result)
-            else:
-                future.set_exception(failure)
+            for job in group:
+                job.failure = error
+            self._disconnect()
+
+    def _transact(self, group: Sequence[_Job], run: Callable[[Connection, _Job], None]) -> None:
+        if self._connection is None:
+            self._connection = self._engine.connect()
+        with self._connection.begin():
+            for job in group:
+                run(self._connection, job)
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            with suppress(SQLAlchemyError):
+                self._connection.close()
+            self._connection = None
+
+
+def _run(connection: Connection, job: _Job) -> None:
+    """Without a savepoint, which costs as much as what it protects: where one job fails, all are done again."""
+    try:
+        job.result = job.work(connection)
+    except BaseException as error:  # noqa: BLE001 - the caller's to judge, in its own thread
+        job.failure = error
+        raise _Undone from None
+
+
+def _run_apart(connection: Connection, job: _Job) -> None:
+    """Within a savepoint: a job that fails undoes its own work only."""
+    job.failure = None
+    savepoint = connection.begin_nested()
+    try:
+        job.result = job.work(connection)
+        savepoint.commit()
+    except BaseException as error:
+        if not _in_transaction(connection):
+            raise
+        savepoint.rollback()
+        job.failure = error
 
 
 def _in_transaction(connection: Connection) -> bool:
@@ -199,8 +265,12 @@ def _in_transaction(connection: Connection) -> bool:
 
     Source: https://www.sqlite.org/lang_transaction.html#response_to_errors_within_a_transaction
     """
+    return _driver(connection).in_transaction
+
+
+def _driver(connection: Connection) -> sqlite3.Connection:
     driver: sqlite3.Connection = connection.connection.driver_connection  # type: ignore[assignment]
-    return driver.in_transaction
+    return driver
 
 
 @contextmanager
@@ -212,6 +282,8 @@ def declared_errors() -> Iterator[None]:
         # The driver's first line says what is wrong; the statement and its values are left out, they may hold secrets.
         reason = str(error.orig).splitlines()[0] if error.orig is not None and str(error.orig) else "no reason given"
         raise StoreUnavailable(f"The database refused: {reason}") from None
+    except sqlite3.Error as error:  # of a BEGIN, see `_begin_sqlite`
+        raise StoreUnavailable(f"The database refused: {error}") from None
     except SQLAlchemyError as error:
         raise StoreUnavailable(f"The database is not usable: {type(error).__name__}") from None
 
@@ -255,4 +327,5 @@ def _use_wal(connection: sqlite3.Connection) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     # A writer that begins deferred and upgrades later can fail with "database is locked" at once: take the lock first.
     writes = connection.get_execution_options().get("connector_writes")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    # Past SQLAlchemy's own execution, which takes ten times as long as this statement.
+    _driver(connection).execute("BEGIN IMMEDIATE" if writes else "BEGIN")

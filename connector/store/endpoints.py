@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, delete, or_, select, update
 
 from connector.store.rows import insert_ignoring
-from connector.store.tables import endpoint_secrets, endpoints
+from connector.store.statements import Statement
+from connector.store.tables import connections, endpoint_secrets, endpoints
 from connector.store.vault import Vault
 
 
@@ -35,13 +36,22 @@ def add(tx: Connection, endpoint: Endpoint, *, now: float) -> bool:
     return insert_ignoring(tx, endpoints, values, conflict=["id"]) is not None
 
 
-def get(connection: Connection, endpoint_id: str) -> Endpoint | None:
-    row = connection.execute(select(endpoints).where(endpoints.c.id == endpoint_id)).one_or_none()
+_GET = Statement("SELECT id, partner, shared, origin, removed_at FROM endpoints WHERE id = :id")
+
+
+def get(tx: Connection, endpoint_id: str) -> Endpoint | None:
+    row = _GET.one(tx, {"id": endpoint_id})
     if row is None:
         return None
-    return Endpoint(
-        id=row.id, partner=row.partner, shared=row.shared, origin=row.origin, removed=row.removed_at is not None
-    )
+    known, partner, shared, origin, removed_at = row
+    return Endpoint(known, partner, bool(shared), origin, removed_at is not None)
+
+
+def partner_of(tx: Connection, connection_id: str) -> str:
+    """The name of the partner that feeds a connection."""
+    found = select(endpoints.c.partner).join(connections, connections.c.endpoint_id == endpoints.c.id)
+    partner: str = tx.execute(found.where(connections.c.id == connection_id)).scalar_one()
+    return partner
 
 
 def put_environment(tx: Connection, endpoint: Endpoint, *, now: float) -> None:

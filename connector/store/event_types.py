@@ -8,12 +8,26 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, select
 
-from connector.event_types import Change
-from connector.store.rows import insert_ignoring
-from connector.store.tables import event_type_keys, event_types
+from connector.event_types import Change, ChangeKind
+from connector.store.statements import Statement, json_text, json_value
+from connector.store.tables import event_types
+
+_FIND = Statement("SELECT id FROM event_types WHERE connection_id = :connection_id AND identity = :identity")
+_MAKE = Statement(
+    "INSERT INTO event_types (connection_id, identity, state, created_at) "
+    "VALUES (:connection_id, :identity, '{}', :now) ON CONFLICT (connection_id, identity) DO NOTHING RETURNING id"
+)
+_LED = Statement("SELECT event_type_id FROM event_type_keys WHERE connection_id = :connection_id AND key = :key")
+_LEAD = (
+    "INSERT INTO event_type_keys (connection_id, key, event_type_id) "
+    "VALUES (:connection_id, :key, :event_type_id) ON CONFLICT (connection_id, key) DO "
+)
+_LEAD_IF_NEW = Statement(f"{_LEAD} NOTHING")
+_LEAD_FROM_NOW_ON = Statement(f"{_LEAD} UPDATE SET event_type_id = excluded.event_type_id")
+_STATE = Statement("SELECT state FROM event_types WHERE id = :id")
+_SAVE = Statement("UPDATE event_types SET state = :state WHERE id = :id")
 
 
 def resolve(tx: Connection, connection_id: str, change: Change, *, now: float) -> int:
@@ -23,47 +37,36 @@ def resolve(tx: Connection, connection_id: str, change: Change, *, now: float) -
     known = {} if source.id is not None else _by_keys(tx, connection_id, keys)
     row_id = next((known[key] for key in keys if key in known), None)
     if row_id is None:
-        row_id = _row(tx, connection_id, f"id:{source.id}" if source.id is not None else f"key:{keys[0]}", now)
+        identity = f"id:{source.id}" if source.id is not None else f"key:{keys[0]}"
+        row_id = _row(tx, connection_id, identity, now, new=change.kind is ChangeKind.DEFINED)
     for key in keys:
         if key not in known:
             # A key moves to the newest id that uses it, but a source that has ids is never led by keys.
-            _lead(tx, connection_id, key, row_id, move=source.id is not None and key == source.key)
+            lead = _LEAD_FROM_NOW_ON if source.id is not None and key == source.key else _LEAD_IF_NEW
+            lead.change(tx, {"connection_id": connection_id, "key": key, "event_type_id": row_id})
     return row_id
 
 
-def _row(tx: Connection, connection_id: str, identity: str, now: float) -> int:
-    where = (event_types.c.connection_id == connection_id) & (event_types.c.identity == identity)
-    found: int | None = tx.execute(select(event_types.c.id).where(where)).scalar_one_or_none()
-    if found is None:
-        values = {"connection_id": connection_id, "identity": identity, "state": {}, "created_at": now}
-        found = insert_ignoring(tx, event_types, values, conflict=["connection_id", "identity"])
-    if found is None:  # another receiver was first
-        found = tx.execute(select(event_types.c.id).where(where)).scalar_one()
-    return found
+def _row(tx: Connection, connection_id: str, identity: str, now: float, *, new: bool) -> int:
+    """`new` is a guess that saves a look; without it, and where another receiver was first, the row is looked for."""
+    values = {"connection_id": connection_id, "identity": identity, "now": now}
+    steps = (_MAKE, _FIND) if new else (_FIND, _MAKE, _FIND)
+    found = next(row for step in steps if (row := step.one(tx, values)) is not None)
+    return int(found[0])
 
 
 def _by_keys(tx: Connection, connection_id: str, keys: list[str]) -> dict[str, int]:
-    rows = tx.execute(
-        select(event_type_keys.c.key, event_type_keys.c.event_type_id).where(
-            event_type_keys.c.connection_id == connection_id, event_type_keys.c.key.in_(keys)
-        )
-    )
-    return {row.key: row.event_type_id for row in rows}
-
-
-def _lead(tx: Connection, connection_id: str, key: str, row_id: int, *, move: bool) -> None:
-    insert = postgresql.insert if tx.dialect.name == "postgresql" else sqlite.insert
-    statement = insert(event_type_keys).values(connection_id=connection_id, key=key, event_type_id=row_id)
-    columns = ["connection_id", "key"]
-    if move:
-        tx.execute(statement.on_conflict_do_update(index_elements=columns, set_={"event_type_id": row_id}))
-    else:
-        tx.execute(statement.on_conflict_do_nothing(index_elements=columns))
+    found = {key: _LED.one(tx, {"connection_id": connection_id, "key": key}) for key in keys}
+    return {key: row[0] for key, row in found.items() if row is not None}
 
 
 def state(tx: Connection, event_type_id: int) -> Mapping[str, Any]:
     """What `save_state` stored last; empty for a new one."""
-    return dict(tx.execute(select(event_types.c.state).where(event_types.c.id == event_type_id)).scalar_one())
+    row = _STATE.one(tx, {"id": event_type_id})
+    if row is None:
+        raise LookupError(f"there is no event type {event_type_id}")
+    stored: dict[str, Any] = json_value(row[0])
+    return stored
 
 
 def states(tx: Connection, connection_id: str) -> Sequence[Mapping[str, Any]]:
@@ -73,4 +76,4 @@ def states(tx: Connection, connection_id: str) -> Sequence[Mapping[str, Any]]:
 
 
 def save_state(tx: Connection, event_type_id: int, merged: Mapping[str, Any]) -> None:
-    tx.execute(update(event_types).where(event_types.c.id == event_type_id).values(state=dict(merged)))
+    _SAVE.change(tx, {"id": event_type_id, "state": json_text(dict(merged))})

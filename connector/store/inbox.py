@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from operator import attrgetter, itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, exists, func, or_, select, update
+from sqlalchemy import Connection, delete, exists, func, select, update
 from sqlalchemy.sql import ColumnElement
 
 from connector.event_types import Change, Outcome
 from connector.store import event_types
-from connector.store.connections import ConnectionState
-from connector.store.rows import insert_ignoring, new_id
-from connector.store.tables import attempts, changes, connections, deliveries
+from connector.store.rows import new_id
+from connector.store.statements import Statement, json_text, json_value
+from connector.store.tables import attempts, changes, deliveries
 from connector.store.tables import event_types as event_types_table
 
 KEEP_SECONDS = 30 * 24 * 3600.0
@@ -50,6 +51,19 @@ class NewChange:
     outcome: Outcome | None = None
     reason: str | None = None
     next_step: str | None = None
+
+    @property
+    def state(self) -> str:
+        """As it is stored."""
+        if self.outcome is None:
+            return "pending"
+        return "parked" if self.outcome is Outcome.PARKED else "done"
+
+    @property
+    def said(self) -> dict[str, str]:
+        """What its result says as long as nothing was tried."""
+        texts = {"reason": self.reason, "next_step": self.next_step}
+        return {name: text for name, text in texts.items() if text is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +111,22 @@ class Settled:
     result: Mapping[str, Any] = field(default_factory=dict)
 
 
+_DELIVERY = Statement(
+    "INSERT INTO deliveries (id, endpoint_id, message_id, body_digest, body, headers, received_at) "
+    "VALUES (:id, :endpoint_id, :message_id, :digest, :body, :headers, :now) "
+    "ON CONFLICT (endpoint_id, message_id) DO NOTHING"
+)
+_EARLIER = Statement(
+    "SELECT id, body_digest FROM deliveries WHERE endpoint_id = :endpoint_id AND message_id = :message_id"
+)
+_CHANGE = Statement(
+    "INSERT INTO changes (delivery_id, position, connection_id, event_type_id, label, kind, change, queued_at, state, "
+    "due_at, attempts, replays, outcome, result, finished_at) "
+    "VALUES (:delivery_id, :position, :connection_id, :event_type_id, :label, :kind, :change, :now, :state, "
+    ":due_at, 0, 0, :outcome, :result, :finished_at)"
+)
+
+
 def accept(
     tx: Connection,
     *,
@@ -108,26 +138,21 @@ def accept(
     now: float,
 ) -> Accepted:
     """Write a delivery and its changes, or recognise a duplicate. Raises `MessageIdReused`."""
-    digest = hashlib.sha256(body).digest()
-    delivery_id = new_id("dlv", now)
-    values = {
+    delivery_id, digest = new_id("dlv", now), hashlib.sha256(body).digest()
+    delivery = {
         "id": delivery_id,
         "endpoint_id": endpoint_id,
         "message_id": message_id,
-        "body_digest": digest,
+        "digest": digest,
         "body": body,
-        "headers": dict(headers),
-        "received_at": now,
+        "headers": json_text(dict(headers)),
+        "now": now,
     }
-    if insert_ignoring(tx, deliveries, values, conflict=["endpoint_id", "message_id"]) is None:
-        earlier = tx.execute(
-            select(deliveries.c.id, deliveries.c.body_digest).where(
-                deliveries.c.endpoint_id == endpoint_id, deliveries.c.message_id == message_id
-            )
-        ).one()
-        if earlier.body_digest != digest:
+    if _DELIVERY.change(tx, delivery) == 0:
+        earlier = _EARLIER.one(tx, {"endpoint_id": endpoint_id, "message_id": message_id})
+        if earlier is None or bytes(earlier[1]) != digest:
             raise MessageIdReused(f"message id {message_id!r} was seen before with other bytes")
-        return Accepted(earlier.id, duplicate=True)
+        return Accepted(earlier[0], duplicate=True)
     _insert(tx, delivery_id, new_changes, first_position=0, now=now)
     return Accepted(delivery_id, duplicate=False)
 
@@ -145,8 +170,7 @@ def _insert(
     # Always in one order, so that two deliveries about the same event types never wait for each other.
     numbered.sort(key=lambda item: (item[1].connection_id or "", item[1].label))
     rows = [_row(tx, delivery_id, position, new, now) for position, new in numbered]
-    if rows:
-        tx.execute(changes.insert(), sorted(rows, key=lambda row: row["position"]))
+    _CHANGE.change_each(tx, sorted(rows, key=itemgetter("position")))
 
 
 def _row(tx: Connection, delivery_id: str, position: int, new: NewChange, now: float) -> dict[str, Any]:
@@ -156,28 +180,48 @@ def _row(tx: Connection, delivery_id: str, position: int, new: NewChange, now: f
         "connection_id": new.connection_id,
         "event_type_id": None,
         "label": new.label,
-        "kind": new.kind,
-        "change": new.change.to_dict() if new.change is not None else {},
-        "queued_at": now,
-        "state": "done",
+        "kind": str(new.kind),
+        "change": json_text(new.change.to_dict() if new.change is not None else {}),
+        "now": now,
+        "state": new.state,
         "due_at": None,
-        "attempts": 0,
-        "replays": 0,
-        "outcome": new.outcome,
-        "result": {
-            name: said for name, said in (("reason", new.reason), ("next_step", new.next_step)) if said is not None
-        },
+        "outcome": None if new.outcome is None else str(new.outcome),
+        "result": json_text(new.said),
         "finished_at": now,
     }
     if new.connection_id is not None and new.change is not None:
         row["event_type_id"] = event_types.resolve(tx, new.connection_id, new.change, now=now)
-    if new.outcome is Outcome.PARKED:
-        row["state"] = "parked"
-    elif new.outcome is None:
+    if new.outcome is None:
         if new.connection_id is None:
             raise ValueError(f"the change {new.label!r} needs a connection to be applied, or an outcome")
-        row |= {"state": "pending", "due_at": now, "finished_at": None}
+        row |= {"due_at": now, "finished_at": None}
     return row
+
+
+_DUE = "changes.state = 'pending' AND changes.due_at <= :now"
+_FED = Statement(
+    "SELECT id FROM connections "  # noqa: S608 - what is put in is a fragment of our own, here and below
+    "WHERE state <> 'paused' AND (resting_until IS NULL OR resting_until <= :now) "
+    f"AND EXISTS (SELECT 1 FROM changes WHERE changes.connection_id = connections.id AND {_DUE}) "
+    "ORDER BY random() LIMIT :limit"
+)
+_CANDIDATES = Statement(
+    "SELECT changes.id, delivery_id, message_id, position, changes.connection_id, "  # noqa: S608
+    "event_type_id, kind, change, "
+    "received_at, queued_at, attempts + 1, replays "
+    "FROM changes JOIN deliveries ON deliveries.id = delivery_id "
+    f"WHERE changes.connection_id = :connection_id AND {_DUE} AND NOT EXISTS (SELECT 1 FROM changes AS earlier "
+    "WHERE earlier.event_type_id = changes.event_type_id AND earlier.id < changes.id AND earlier.state = 'pending') "
+    "AND NOT EXISTS (SELECT 1 FROM event_types WHERE event_types.id = changes.event_type_id AND leased_until > :now) "
+    "ORDER BY changes.due_at, changes.id LIMIT :limit",
+    postgresql=" FOR NO KEY UPDATE OF changes SKIP LOCKED",
+)
+_FREE = Statement(
+    "SELECT id FROM event_types WHERE id = :id AND (leased_until IS NULL OR leased_until <= :now)",
+    postgresql=" FOR NO KEY UPDATE SKIP LOCKED",
+)
+_LEASE_EVENT_TYPE = Statement("UPDATE event_types SET leased_until = :until WHERE id = :event_type_id")
+_LEASE = Statement("UPDATE changes SET due_at = :until, lease_owner = :owner, attempts = attempts + 1 WHERE id = :id")
 
 
 def claim(
@@ -189,135 +233,95 @@ def claim(
     or rest until LaunchDarkly's window opens are left out with all their work, at the cost of one index probe each,
     as are those in `busy`.
     """
-    due = _due(now)
-    heads = (
-        select(connections.c.id)
-        .where(
-            connections.c.state != ConnectionState.PAUSED,
-            or_(connections.c.resting_until.is_(None), connections.c.resting_until <= now),
-            exists().where(changes.c.connection_id == connections.c.id, due),
-        )
-        .order_by(func.random())
-        .limit(limit)
-    )
-    if busy:
-        heads = heads.where(connections.c.id.not_in(busy))
-    fed = list(tx.execute(heads).scalars())
-    claimed: list[int] = []
+    fed = [each for (each,) in _FED.all(tx, {"now": now, "limit": limit + len(busy)}) if each not in busy][:limit]
+    claimed: list[Work] = []
     for number, connection_id in enumerate(fed):
         share = -((len(claimed) - limit) // (len(fed) - number))  # what is left, divided by those who are left
         if share > 0:
             claimed += _lease(tx, connection_id, owner=owner, now=now, lease=lease, limit=share)
-    return _work(tx, claimed, owner) if claimed else []
+    return sorted(claimed, key=attrgetter("change_id"))
 
 
-def _due(now: float) -> ColumnElement[bool]:
-    return and_(changes.c.state == "pending", changes.c.due_at <= now)
+def waits(tx: Connection, *, now: float) -> bool:
+    """Whether a due change of a connection that is neither paused nor resting is left after a claim.
+
+    It waits for a thread, or for an earlier change of its event type.
+    """
+    return bool(_FED.all(tx, {"now": now, "limit": 1}))
 
 
-def _lease(tx: Connection, connection_id: str, *, owner: str, now: float, lease: float, limit: int) -> Sequence[int]:
-    earlier = changes.alias("earlier")
-    blocked = exists().where(
-        earlier.c.event_type_id == changes.c.event_type_id, earlier.c.id < changes.c.id, earlier.c.state == "pending"
-    )
-    candidates = tx.execute(
-        select(changes.c.id, changes.c.event_type_id)
-        .where(changes.c.connection_id == connection_id, _due(now), ~blocked)
-        .order_by(changes.c.due_at, changes.c.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True, key_share=True, of=changes)
-    ).all()
+def _lease(tx: Connection, connection_id: str, *, owner: str, now: float, lease: float, limit: int) -> list[Work]:
+    found = _CANDIDATES.all(tx, {"connection_id": connection_id, "now": now, "limit": limit})
+    work = [_work(row, owner) for row in found]
     # The event type's lease keeps its changes apart even where a receiver's commit made an earlier one visible late.
-    free = set(
-        tx.execute(
-            select(event_types_table.c.id)
-            .where(
-                event_types_table.c.id.in_([row.event_type_id for row in candidates if row.event_type_id is not None]),
-                or_(event_types_table.c.leased_until.is_(None), event_types_table.c.leased_until <= now),
-            )
-            .with_for_update(skip_locked=True, key_share=True)
-        ).scalars()
-    )
-    taken = [row for row in candidates if row.event_type_id is None or row.event_type_id in free]
-    ids = [row.id for row in taken]
-    tx.execute(
-        update(event_types_table)
-        .where(event_types_table.c.id.in_([row.event_type_id for row in taken]))
-        .values(leased_until=now + lease)
-    )
+    # Only on a server can another have taken it since the candidates were read.
+    if tx.dialect.name == "postgresql":
+        work = [
+            each for each in work if each.event_type_id is None or _FREE.one(tx, {"id": each.event_type_id, "now": now})
+        ]
     # Until the lease ends the work is simply not due: a runner that dies gives it back by doing nothing.
-    tx.execute(
-        update(changes)
-        .where(changes.c.id.in_(ids))
-        .values(due_at=now + lease, lease_owner=owner, attempts=changes.c.attempts + 1)
-    )
-    return ids
-
-
-def _work(tx: Connection, ids: Sequence[int], owner: str) -> Sequence[Work]:
-    rows = tx.execute(
-        select(changes, deliveries.c.message_id, deliveries.c.received_at)
-        .join(deliveries, deliveries.c.id == changes.c.delivery_id)
-        .where(changes.c.id.in_(ids))
-        .order_by(changes.c.id)
-    )
-    return [
-        Work(
-            change_id=row.id,
-            delivery_id=row.delivery_id,
-            message_id=row.message_id,
-            position=row.position,
-            connection_id=row.connection_id,
-            event_type_id=row.event_type_id,
-            kind=row.kind,
-            change=Change.from_dict(row.change) if row.change else None,
-            received_at=row.received_at,
-            queued_at=row.queued_at,
-            attempts=row.attempts,
-            replays=row.replays,
-            owner=owner,
-        )
-        for row in rows
+    values = [
+        {"id": each.change_id, "event_type_id": each.event_type_id, "owner": owner, "until": now + lease}
+        for each in work
     ]
+    _LEASE_EVENT_TYPE.change_each(tx, values)
+    _LEASE.change_each(tx, values)
+    return work
+
+
+_WORK = [each.name for each in fields(Work) if each.name != "owner"]  # `_CANDIDATES` has them in their order
+
+
+def _work(row: tuple[Any, ...], owner: str) -> Work:
+    known = dict(zip(_WORK, row, strict=True))
+    stored = json_value(known.pop("change"))
+    return Work(**known, change=Change.from_dict(stored) if stored else None, owner=owner)
+
+
+_LEASED = "id = :id AND lease_owner = :owner AND attempts = :attempts AND state = 'pending'"
+"""The number of the attempt tells this lease from a later one of the same owner."""
+
+_SETTLE = Statement(
+    "UPDATE changes SET lease_owner = NULL, state = :state, outcome = :outcome, due_at = :due_at, "  # noqa: S608
+    f"finished_at = :finished_at, result = :result WHERE {_LEASED}"
+)
+_GIVE_BACK = Statement(f"UPDATE changes SET lease_owner = NULL, due_at = :due_at WHERE {_LEASED}")  # noqa: S608
+_END_LEASE = Statement("UPDATE event_types SET leased_until = NULL WHERE id = :id")
+_ATTEMPT = Statement(
+    "INSERT INTO attempts (change_id, number, started_at, seconds, code, message, calls) "
+    "VALUES (:id, :attempts, :started_at, :seconds, :code, :message, :calls)"
+)
 
 
 def settle(tx: Connection, work: Work, attempt: Attempt, settled: Settled, *, now: float) -> bool:
     """Write an attempt and what it leaves behind; False, and nothing written, where the lease went to another."""
-    values: dict[str, Any] = {"lease_owner": None, "result": dict(settled.result)}
-    if settled.outcome is None:
-        values |= {"due_at": settled.due_at}
-    else:
+    mine = _lease_of(work)
+    values: dict[str, Any] = {"state": "pending", "outcome": None, "due_at": settled.due_at, "finished_at": None}
+    if settled.outcome is not None:
         state = "parked" if settled.outcome is Outcome.PARKED else "done"
-        values |= {"state": state, "outcome": settled.outcome, "due_at": None, "finished_at": now}
-    if tx.execute(update(changes).where(_leased(work)).values(values)).rowcount == 0:
+        values = {"state": state, "outcome": str(settled.outcome), "due_at": None, "finished_at": now}
+    if _SETTLE.change(tx, mine | values | {"result": json_text(dict(settled.result))}) == 0:
         return False
-    _end_lease(tx, work)
-    tx.execute(
-        attempts.insert().values(
-            change_id=work.change_id,
-            number=work.attempts,
-            started_at=attempt.started_at,
-            seconds=attempt.seconds,
-            code=attempt.code,
-            message=attempt.message,
-            calls=[dict(call) for call in attempt.calls],
-        )
-    )
+    _END_LEASE.change(tx, {"id": work.event_type_id})
+    tried = {
+        "started_at": attempt.started_at,
+        "seconds": attempt.seconds,
+        "code": attempt.code,
+        "message": attempt.message,
+        "calls": json_text([dict(call) for call in attempt.calls]),
+    }
+    _ATTEMPT.change(tx, mine | tried)
     return True
 
 
-def _end_lease(tx: Connection, work: Work) -> None:
-    tx.execute(update(event_types_table).where(event_types_table.c.id == work.event_type_id).values(leased_until=None))
+def give_back(tx: Connection, work: Work, *, due_at: float) -> None:
+    """End a lease early, without an attempt to show for it."""
+    if _GIVE_BACK.change(tx, _lease_of(work) | {"due_at": due_at}):
+        _END_LEASE.change(tx, {"id": work.event_type_id})
 
 
-def _leased(work: Work) -> ColumnElement[bool]:
-    # The number of the attempt tells this lease from a later one of the same owner.
-    return (
-        (changes.c.id == work.change_id)
-        & (changes.c.lease_owner == work.owner)
-        & (changes.c.attempts == work.attempts)
-        & (changes.c.state == "pending")
-    )
+def _lease_of(work: Work) -> dict[str, Any]:
+    return {"id": work.change_id, "owner": work.owner, "attempts": work.attempts}
 
 
 def release_leases(tx: Connection, *, now: float) -> int:
@@ -364,9 +368,3 @@ def purge(tx: Connection, *, now: float, limit: int = 500) -> int:
         tx.execute(delete(changes).where(changes.c.delivery_id.in_(old)))
         tx.execute(delete(deliveries).where(deliveries.c.id.in_(old)))
     return len(old)
-
-
-def give_back(tx: Connection, work: Work, *, due_at: float) -> None:
-    """End a lease early, without an attempt to show for it."""
-    if tx.execute(update(changes).where(_leased(work)).values(due_at=due_at, lease_owner=None)).rowcount:
-        _end_lease(tx, work)

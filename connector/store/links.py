@@ -10,21 +10,23 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection
 
-from connector.store.rows import insert_ignoring
-from connector.store.tables import links
+from connector.store.statements import Statement, json_text, json_value
 
 
 class LinkState(StrEnum):
+    """`CREATING` and `ADOPTING` say what is about to be done: whether it was done is read back."""
+
     CREATING = "creating"
+    ADOPTING = "adopting"
     LIVE = "live"
     ARCHIVED = "archived"
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """`body` is what LaunchDarkly was told last (of a `creating` link: what it is about to be told)."""
+    """`body` is what LaunchDarkly was told last (of an unsettled link: what it is about to be told, or stands for)."""
 
     measure: str
     metric_key: str
@@ -32,40 +34,50 @@ class Link:
     state: LinkState
 
 
+_OF = Statement("SELECT measure, metric_key, body, state FROM links WHERE event_type_id = :event_type_id ORDER BY id")
+_HOLDER = Statement(
+    "SELECT event_type_id, measure FROM links WHERE connection_id = :connection_id AND metric_key = :metric_key"
+)
+_DROP = Statement("DELETE FROM links WHERE event_type_id = :event_type_id AND measure = :measure")
+_RESERVE = Statement(
+    "INSERT INTO links (connection_id, event_type_id, measure, metric_key, body, state, updated_at) "
+    "VALUES (:connection_id, :event_type_id, :measure, :metric_key, :body, :state, :now) "
+    "ON CONFLICT (connection_id, metric_key) DO NOTHING"
+)
+_SAVE = Statement(
+    "UPDATE links SET metric_key = :metric_key, body = :body, state = :state, updated_at = :now "
+    "WHERE event_type_id = :event_type_id AND measure = :measure"
+)
+
+
 def of_event_type(tx: Connection, event_type_id: int) -> Sequence[Link]:
-    rows = tx.execute(select(links).where(links.c.event_type_id == event_type_id).order_by(links.c.id))
-    return [Link(row.measure, row.metric_key, row.body, LinkState(row.state)) for row in rows]
+    rows = _OF.all(tx, {"event_type_id": event_type_id})
+    return [Link(measure, key, json_value(body), LinkState(state)) for measure, key, body, state in rows]
 
 
 def reserve(tx: Connection, connection_id: str, event_type_id: int, link: Link, *, now: float) -> bool:
     """Take `link.metric_key` for this event type and measure; False where another of the connection holds it."""
-    holder = tx.execute(
-        select(links.c.event_type_id, links.c.measure).where(
-            links.c.connection_id == connection_id, links.c.metric_key == link.metric_key
-        )
-    ).one_or_none()
-    if holder is not None and (holder.event_type_id, holder.measure) != (event_type_id, link.measure):
+    holder = _HOLDER.one(tx, {"connection_id": connection_id, "metric_key": link.metric_key})
+    if holder is not None and holder != (event_type_id, link.measure):
         return False
-    tx.execute(delete(links).where(links.c.event_type_id == event_type_id, links.c.measure == link.measure))
-    values = {
-        "connection_id": connection_id,
-        "event_type_id": event_type_id,
-        "measure": link.measure,
-        "metric_key": link.metric_key,
-        "body": dict(link.body),
-        "state": link.state,
-        "updated_at": now,
-    }
-    return insert_ignoring(tx, links, values, conflict=["connection_id", "metric_key"]) is not None
+    _DROP.change(tx, {"event_type_id": event_type_id, "measure": link.measure})
+    return _RESERVE.change(tx, _values(event_type_id, link, now) | {"connection_id": connection_id}) == 1
 
 
 def save(tx: Connection, event_type_id: int, link: Link, *, now: float) -> None:
-    tx.execute(
-        update(links)
-        .where(links.c.event_type_id == event_type_id, links.c.measure == link.measure)
-        .values(metric_key=link.metric_key, body=dict(link.body), state=link.state, updated_at=now)
-    )
+    _SAVE.change(tx, _values(event_type_id, link, now))
 
 
 def drop(tx: Connection, event_type_id: int, measure: str) -> None:
-    tx.execute(delete(links).where(links.c.event_type_id == event_type_id, links.c.measure == measure))
+    _DROP.change(tx, {"event_type_id": event_type_id, "measure": measure})
+
+
+def _values(event_type_id: int, link: Link, now: float) -> dict[str, Any]:
+    return {
+        "event_type_id": event_type_id,
+        "measure": link.measure,
+        "metric_key": link.metric_key,
+        "body": json_text(dict(link.body)),
+        "state": link.state.value,
+        "now": now,
+    }

@@ -11,7 +11,12 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 def new_id(prefix: str, now: float) -> str:
     """`prefix_` and 27 hexadecimal digits that sort by time (milliseconds), then random."""
-    return f"{prefix}_{int(now * 1000):011x}{secrets.token_hex(8)}"
+    return earliest_id(prefix, now) + secrets.token_hex(8)
+
+
+def earliest_id(prefix: str, at: float) -> str:
+    """What sorts before every id of that millisecond and behind those before it."""
+    return f"{prefix}_{min(max(int(at * 1000), 0), 0xFFFFFFFFFFF):011x}"
 
 
 def insert_ignoring(tx: Connection, table: Table, values: dict[str, Any], *, conflict: list[str]) -> Any:

@@ -109,6 +109,7 @@ deliveries = Table(
     Column("received_at", Time, nullable=False),
     UniqueConstraint("endpoint_id", "message_id"),
     Index("ix_deliveries_received_at", "received_at"),
+    Index("ix_deliveries_endpoint_id_id", "endpoint_id", "id"),
 )
 
 event_types = Table(
@@ -163,6 +164,9 @@ changes = Table(
     ),
     Index("ix_changes_event_type_id_id", "event_type_id", "id", sqlite_where=_PENDING, postgresql_where=_PENDING),
     Index("ix_changes_connection_id_id", "connection_id", "id"),
+    Index("ix_changes_label_delivery_id", "label", "delivery_id"),
+    Index("ix_changes_outcome_delivery_id", "outcome", "delivery_id"),
+    Index("ix_changes_connection_id_outcome_delivery_id", "connection_id", "outcome", "delivery_id"),
 )
 
 attempts = Table(
@@ -191,4 +195,103 @@ links = Table(
     Column("updated_at", Time, nullable=False),
     UniqueConstraint("event_type_id", "measure"),
     UniqueConstraint("connection_id", "metric_key"),
+)
+
+reconciles = Table(
+    "reconciles",
+    metadata,
+    Column("connection_id", ForeignKey("connections.id"), primary_key=True),
+    Column("every", Time, nullable=False),
+    Column("due_at", Time, nullable=False),
+)
+
+duties = Table(
+    "duties",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("due_at", Time, nullable=False),
+)
+
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("id", Serial, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("level", Integer, nullable=False),
+    Column("summary", Text, nullable=False),
+    Column("raised_at", Time, nullable=False),
+    UniqueConstraint("kind", "subject"),
+)
+
+alert_messages = Table(
+    "alert_messages",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("sink", Text, nullable=False),
+    Column("message", Json, nullable=False),
+    Column("created_at", Time, nullable=False),
+    Column("due_at", Time, nullable=False, index=True),
+    Column("attempts", Integer, nullable=False),
+)
+
+replays = Table(
+    "replays",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("filter", Json, nullable=False),
+    Column("changes", Integer, nullable=False),
+    Column("more", Boolean, nullable=False),
+    Column("created_at", Time, nullable=False),
+    Column("cancelled_at", Time),
+)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("request", LargeBinary, nullable=False),
+    Column("connection_id", ForeignKey("connections.id"), nullable=False),
+    Column("created_at", Time, nullable=False, index=True),
+)
+
+# What a change was before its replay, so that to cancel gives it back. The change itself may be forgotten first.
+replayed_changes = Table(
+    "replayed_changes",
+    metadata,
+    Column("replay_id", ForeignKey("replays.id"), primary_key=True),
+    Column("change_id", Serial, primary_key=True, autoincrement=False),
+    Column("state", Text, nullable=False),
+    Column("outcome", Text),
+    Column("attempts", Integer, nullable=False),
+    Column("result", Json, nullable=False),
+    Column("finished_at", Time),
+)
+
+setup_links = Table(
+    "setup_links",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("connection_id", ForeignKey("connections.id"), nullable=False, index=True),
+    Column("created_at", Time, nullable=False),
+    Column("expires_at", Time, nullable=False, index=True),
+    Column("used_at", Time),
+    Column("base_url", Text),
+    Column("credential", LargeBinary),
+)
+
+ended_sessions = Table(
+    "ended_sessions",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("ended_at", Time, nullable=False),
+)
+
+shown_plans = Table(
+    "shown_plans",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("connection_id", ForeignKey("connections.id"), nullable=False, index=True),
+    Column("plan", Json, nullable=False),
+    Column("made_at", Time, nullable=False, index=True),
 )

@@ -5,12 +5,15 @@ It must never log or format a secret; what it returns is the caller's to keep qu
 
 from __future__ import annotations
 
+import base64
 import os
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 
 class VaultError(Exception):
@@ -38,6 +41,7 @@ class Vault:
                     "make one with: connector keys generate",
                 ) from None
         self._fernet = MultiFernet(fernets)
+        self._keys = tuple(base64.urlsafe_b64decode(key) for key in keys)
 
     def __repr__(self) -> str:
         return "Vault(…)"
@@ -54,6 +58,14 @@ class Vault:
                 "No key in CONNECTOR_ENCRYPTION_KEYS opens a stored secret; "
                 "add the key it was stored with behind the new one.",
             ) from None
+
+    def derive(self, context: str) -> list[bytes]:
+        """Keys for another use than encryption, one of each of the vault's, the oldest first: the last one signs.
+
+        What signs must not be what encrypts. Source: HKDF, https://www.rfc-editor.org/rfc/rfc5869
+        """
+        info = f"metric-connector {context}".encode()
+        return [HKDF(SHA256(), 32, salt=None, info=info).derive(key) for key in reversed(self._keys)]
 
     def rotate(self, stored: bytes) -> bytes:
         """The same secret, encrypted with the first key."""

@@ -6,6 +6,9 @@ One process with threads: SQLite has one writer, and the embedded runner one own
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
 from typing import Any
 
 from connector.settings import Settings
@@ -27,6 +30,18 @@ limit_request_field_size = 8190
 proc_name = "metric-connector"
 # gunicorn's own control socket would stand in the home directory, shared by all that runs there.
 control_socket_disable = True
+
+
+def on_starting(_server: Any) -> None:
+    """Several processes count together: prometheus-client reads this when a worker imports it."""
+    if workers > 1:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="connector-metrics-")
+
+
+def on_exit(_server: Any) -> None:
+    """Leave nothing behind."""
+    if workers > 1:
+        shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)
 
 
 def worker_exit(_server: Any, worker: Any) -> None:

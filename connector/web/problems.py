@@ -48,6 +48,7 @@ TITLES = {
     422: "Unprocessable content",
     429: "Too many requests",
     500: "Internal error",
+    502: "Somebody else's service failed",
     503: "Not available now",
 }
 

@@ -5,7 +5,6 @@ It must never know how a request is verified or read: `receiving` does.
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -15,20 +14,19 @@ from flask import Blueprint, Response, jsonify, request
 from sqlalchemy import Connection as Tx
 from werkzeug.wrappers import Request
 
+from connector import observing
 from connector.catalogue.known import new_changes
 from connector.delivery import Runner
 from connector.event_types import Change, Outcome
 from connector.partners import Reading, Refresh
-from connector.store import connections, history, inbox
+from connector.store import connections, inbox, standing
 from connector.store.connections import Connection
 from connector.store.database import Database
-from connector.store.history import ChangeRecord
-from connector.store.inbox import REFRESH, MessageIdReused, NewChange
+from connector.store.inbox import REFRESH, Accepted, MessageIdReused, NewChange
+from connector.store.standing import Standing
 from connector.web.directory import Directory, Target
 from connector.web.problems import Problem
 from connector.web.receiving import Receiving
-
-log = logging.getLogger(__name__)
 
 
 class Webhooks:
@@ -56,52 +54,57 @@ class Webhooks:
 
     def receive(self, endpoint_id: str, incoming: Request) -> tuple[dict[str, Any], int]:
         """The body and status of the answer. Raises `Problem` or `StoreUnavailable`."""
+        with observing.webhook(endpoint_id) as seen:
+            answer, seen.status = self._receive(endpoint_id, incoming, seen)
+            return answer, seen.status
+
+    def _receive(self, endpoint_id: str, incoming: Request, seen: observing.Webhook) -> tuple[dict[str, Any], int]:
         target = self._directory.find(endpoint_id)
+        seen.partner = target.sender.partner.name
         received = self._receiving.receive(target.sender, incoming)
-        try:
-            accepted = self._database.write(
-                lambda tx: inbox.accept(
-                    tx,
-                    endpoint_id=endpoint_id,
-                    message_id=received.message_id,
-                    body=received.body,
-                    headers=received.headers,
-                    new_changes=_route(tx, target, received.reading),
-                    now=self._clock(),
-                )
+
+        def store(tx: Tx) -> tuple[Accepted, list[NewChange]]:
+            routed = _route(tx, target, received.reading)
+            accepted = inbox.accept(
+                tx,
+                endpoint_id=endpoint_id,
+                message_id=received.message_id,
+                body=received.body,
+                headers=received.headers,
+                new_changes=routed,
+                now=self._clock(),
             )
+            return accepted, routed
+
+        try:
+            accepted, routed = self._database.write(store)
         except MessageIdReused as error:
             raise Problem(
                 409, error.code, "This message id was used before for another body. Give each message its own id."
             ) from None
-        records = self._outcome(accepted.delivery_id)
-        log.info(
-            "delivery accepted",
-            extra={
-                "delivery": accepted.delivery_id,
-                "endpoint": endpoint_id,
-                "partner": target.sender.partner.name,
-                "duplicate": accepted.duplicate,
-                "changes": len(records),
-            },
-        )
-        status = _status(records, duplicate=accepted.duplicate)
+        seen.stored(accepted.delivery_id, duplicate=accepted.duplicate)
+        changes: Sequence[Standing] = [standing.of_new(new) for new in routed]
+        if accepted.duplicate or any(change.state == "pending" for change in changes):
+            self._runner.ring()
+            if self._waited(accepted.delivery_id) or accepted.duplicate:
+                with self._database.read() as tx:
+                    changes = standing.of_delivery(tx, accepted.delivery_id)
         answer = {
             "delivery": accepted.delivery_id,
             "duplicate": accepted.duplicate,
-            "changes": [_shown(record) for record in records],
+            "changes": [_shown(change) for change in changes],
         }
-        return answer, target.sender.webhook.answer or status
+        return answer, target.sender.webhook.answer or _status(changes, duplicate=accepted.duplicate)
 
-    def _outcome(self, delivery_id: str) -> Sequence[ChangeRecord]:
-        self._runner.ring()
-        if self._respond_within > 0 and self._waiting.acquire(blocking=False):
-            try:
-                self._runner.wait(delivery_id, self._respond_within)
-            finally:
-                self._waiting.release()
-        with self._database.read() as tx:
-            return history.changes_of(tx, [delivery_id])[delivery_id]
+    def _waited(self, delivery_id: str) -> bool:
+        """Wait for the outcome, where that is wanted and there is a thread to spare for it."""
+        if self._respond_within <= 0 or not self._waiting.acquire(blocking=False):
+            return False
+        try:
+            self._runner.wait(delivery_id, self._respond_within)
+        finally:
+            self._waiting.release()
+        return True
 
 
 def _route(tx: Tx, target: Target, reading: Reading) -> list[NewChange]:
@@ -154,23 +157,23 @@ def _refresh(tx: Tx, target: Target, connection: Connection, refresh: Refresh) -
     return NewChange("", REFRESH, connection_id=connection.id, outcome=Outcome.SKIPPED, reason=reason)
 
 
-def _status(records: Sequence[ChangeRecord], *, duplicate: bool) -> int:
-    if any(record.state != "done" for record in records):
+def _status(changes: Sequence[Standing], *, duplicate: bool) -> int:
+    if any(change.state != "done" for change in changes):
         return 202
-    created = any(record.outcome == Outcome.CREATED for record in records)
+    created = any(change.outcome == Outcome.CREATED for change in changes)
     return 201 if created and not duplicate else 200
 
 
-def _shown(record: ChangeRecord) -> dict[str, Any]:
+def _shown(change: Standing) -> dict[str, Any]:
     shown: dict[str, Any] = {
-        "event_type": record.label,
-        "change": record.kind,
-        "outcome": record.outcome or "pending",
-        "metrics": record.result.get("metrics", []),
+        "event_type": change.label,
+        "change": change.kind,
+        "outcome": change.outcome or "pending",
+        "metrics": change.result.get("metrics", []),
     }
     for name in ("code", "reason", "next_step", "notes"):
-        if record.result.get(name):
-            shown[name] = record.result[name]
+        if change.result.get(name):
+            shown[name] = change.result[name]
     return shown
 
 

@@ -1,5 +1,8 @@
-"""Contract tests: what every partner's webhook must do. A partner is one module here, with one class of a few lines."""
+"""Contract tests: what every partner's webhook and list API must do.
+
+A partner is one module here, with a class of a few lines for each of the two that it has.
+"""
 
 import pytest
 
-pytest.register_assert_rewrite(f"{__name__}.contract")
+pytest.register_assert_rewrite(f"{__name__}.contract", f"{__name__}.source_contract")

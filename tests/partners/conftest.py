@@ -1,4 +1,7 @@
-"""One sandbox on a loopback socket and one wired app for all contract tests; each test has LaunchDarkly empty."""
+"""One sandbox and one stand-in of list APIs on loopback sockets, and one wired app, for all contract tests.
+
+Each test has LaunchDarkly empty.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +18,13 @@ from connector import logs
 from connector.app import create_app
 from connector.sandbox import create_sandbox
 from connector.settings import Settings
+from connector.store.database import Database
 
+from . import command as commands
+from . import stand_in as stand_ins
+from .command import Command
 from .contract import MAPPINGS
+from .stand_in import StandIn
 from .wired import House
 
 
@@ -40,7 +48,7 @@ def running_house(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Pat
         respond_within=30.0,
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(logs, "set_up", lambda _: None)  # the log is pytest's
+        patch.setattr(logs, "set_up", lambda *_, **__: None)  # the log is pytest's
         app = create_app(settings)
     try:
         yield House(app, sandbox.extensions["sandbox"], f"http://127.0.0.1:{server.server_port}")
@@ -55,3 +63,25 @@ def running_house(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Pat
 def house(running_house: House) -> House:
     running_house.sandbox.reset()
     return running_house
+
+
+@pytest.fixture(scope="session")
+def sources_database(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> Iterator[Database]:
+    """One database for all refreshes that fail: each has a connection of its own in it, and must change nothing."""
+    path = tmp_path_factory.mktemp("sources") / "connector.db"
+    shutil.copyfile(sqlite_template, path)
+    database = Database(f"sqlite:///{path}")
+    yield database
+    database.close()
+
+
+@pytest.fixture(scope="session")
+def stand_in() -> Iterator[StandIn]:
+    with stand_ins.running() as running:
+        yield running
+
+
+@pytest.fixture
+def command(sqlite_url: str, capsys: pytest.CaptureFixture[str]) -> Iterator[Command]:
+    with commands.installed(sqlite_url, capsys) as command:
+        yield command

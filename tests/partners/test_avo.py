@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from connector.event_types import ChangeKind
+from connector.event_types import NO_VALUE, ChangeKind, EventType
+from connector.partners.asking import basic
 
 from .contract import PartnerContract
+from .source_contract import SourceContract, filled_in
+from .stand_in import Asked
 from .wired import Metric
 
 
@@ -76,3 +80,30 @@ class TestAvo(PartnerContract):
                 }
             },
         }
+
+
+class TestAvoSource(SourceContract):
+    """The export gives the document that the webhook publishes."""
+
+    partner = "avo"
+    credential = filled_in(workspace_id="ws_1", account="connector", secret="canary-9c")
+    event_types = (
+        EventType(
+            id="ev_debugger",
+            key="Mapped Event Name",
+            name="Debugger Started",
+            description="Sent when the web debugger is started.",
+            value=NO_VALUE,
+            tags=(),
+        ),
+    )
+
+    def items(self) -> Sequence[Any]:
+        events: list[Any] = self.sample("plan")["events"]
+        return events
+
+    def answer(self, asked: Asked, items: Sequence[Any]) -> Any:
+        asked.demand(**basic("connector", "canary-9c"))
+        assert (asked.method, asked.path) == ("GET", "/workspaces/ws_1/branches/main/export/v1")
+        assert asked.query == {"payloadFormat": "jsonSchema"}
+        return self.sample("plan") | {"events": items}

@@ -6,7 +6,6 @@ import importlib
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeGuard
 
 from connector.partners import built_in
 from connector.signatures import (
@@ -20,6 +19,7 @@ from connector.signatures import (
 )
 
 from .contract import PartnerContract
+from .source_contract import SourceContract
 from .wired import House
 
 VECTORS = Path(__file__).parents[1] / "vectors"
@@ -34,7 +34,17 @@ SCHEMES: dict[str, Callable[..., Scheme]] = {
 
 def test_every_partner_with_a_webhook_has_a_contract(house: House) -> None:
     assert set(built_in()) <= set(house.partners())
-    assert {name for name in house.partners() if house.partner(name).webhook is not None} <= covered()
+    assert {name for name in house.partners() if house.partner(name).webhook is not None} <= covered(PartnerContract)
+
+
+def test_every_partner_with_a_list_api_has_a_contract_for_it(house: House) -> None:
+    assert {name for name in house.partners() if house.partner(name).list_api is not None} <= covered(SourceContract)
+
+
+def test_every_partner_has_one_or_the_other(house: House) -> None:
+    for name in house.partners():
+        partner = house.partner(name)
+        assert partner.webhook is not None or partner.list_api is not None
 
 
 def test_every_dialect_of_a_built_in_partner_is_proven_by_vectors(house: House) -> None:
@@ -47,17 +57,15 @@ def test_every_dialect_of_a_built_in_partner_is_proven_by_vectors(house: House) 
             assert [scheme for scheme in schemes if scheme not in known] == [], name
 
 
-def covered() -> set[str]:
+def covered(contract: type[PartnerContract | SourceContract]) -> set[str]:
+    """The partners of which a test class inherits the contract."""
     package = __name__.rpartition(".")[0]
     found = set()
     for path in Path(__file__).parent.glob("test_*.py"):
-        module = importlib.import_module(f"{package}.{path.stem}")
-        found |= {each.partner for each in vars(module).values() if _is_contract(each)}
+        for value in vars(importlib.import_module(f"{package}.{path.stem}")).values():
+            if isinstance(value, type) and issubclass(value, contract) and value.__name__.startswith("Test"):
+                found.add(value.partner)
     return found
-
-
-def _is_contract(value: object) -> TypeGuard[type[PartnerContract]]:
-    return isinstance(value, type) and issubclass(value, PartnerContract) and value.__name__.startswith("Test")
 
 
 def proven() -> list[Scheme]:

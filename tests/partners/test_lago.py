@@ -5,12 +5,16 @@ The body is the example of https://github.com/getlago/lago-openapi.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from connector.event_types import ChangeKind
+from connector.event_types import Aggregation, ChangeKind, EventType, Value
+from connector.partners.asking import bearer
 from connector.signatures import AnyOf, Scheme
 
 from .contract import Contract, PartnerContract, SignatureContract
+from .source_contract import SourceContract, filled_in
+from .stand_in import Asked
 from .wired import Metric
 
 ORGANISATION = "1a901a90-1a90-1a90-1a90-1a901a901a90"
@@ -72,3 +76,34 @@ class TestLagoWithItsKeyPair(Lago, SignatureContract):
 def _webhook(type_: str, object_type: str, content: Any) -> Any:
     envelope = {"webhook_type": type_, "object_type": object_type, "organization_id": ORGANISATION}
     return envelope | {object_type: content}
+
+
+class TestLagoSource(SourceContract):
+    """The sample has one metric; another one, of another code, makes a second page."""
+
+    partner = "lago"
+    credential = filled_in(api_key="canary-9c")
+    calls = 2
+    event_types = tuple(
+        EventType(
+            id=f"1a901a90-1a90-1a90-1a90-1a901a901a9{number}",
+            key=code,
+            name="Storage",
+            description="GB of storage used in my application",
+            value=Value(property="gb", aggregation=Aggregation.SUM),
+        )
+        for number, code in ((1, "storage"), (2, "storage_2"))
+    )
+
+    def items(self) -> Sequence[Any]:
+        (metric,) = self.sample("list")["billable_metrics"]
+        return [metric, metric | {"lago_id": self.event_types[1].id, "code": "storage_2"}]
+
+    def answer(self, asked: Asked, items: Sequence[Any]) -> Any:
+        asked.demand(**bearer("canary-9c"))
+        assert (asked.method, asked.path) == ("GET", "/api/v1/billable_metrics")
+        page, size = int(asked.query["page"]), min(1, int(asked.query["per_page"]))
+        following = page + 1 if page * size < len(items) else None
+        meta = {"current_page": page, "next_page": following, "prev_page": page - 1 or None}
+        counts = {"total_pages": -(-len(items) // size), "total_count": len(items)}
+        return {"billable_metrics": items[(page - 1) * size : page * size], "meta": meta | counts}

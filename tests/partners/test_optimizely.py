@@ -5,11 +5,15 @@ https://docs.developers.optimizely.com/feature-experimentation/docs/change-appro
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from connector.event_types import ChangeKind
+from connector.event_types import ChangeKind, EventType
+from connector.partners.asking import bearer
 
 from .contract import PartnerContract
+from .source_contract import SourceContract, filled_in
+from .stand_in import Asked
 from .wired import Metric
 
 RENAMED = [
@@ -66,3 +70,29 @@ class TestOptimizely(PartnerContract):
             "event": f"project.{entity['type']}_{CHANGE_TYPES[kind].removesuffix('e')}ed",
             "data": [entry],
         }
+
+
+class TestOptimizelySource(SourceContract):
+    """Only an empty page ends the list."""
+
+    partner = "optimizely"
+    credential = filled_in(token="canary-9c", project_id="20129521369")
+    calls = 3
+    event_types = (
+        EventType(
+            id="4716380231",
+            key="add_to_cart",
+            name="Add to Cart",
+            description="Event used to track users that have added the item to the cart.",
+        ),
+    )
+
+    def items(self) -> Sequence[Any]:
+        events: list[Any] = self.sample("events")
+        return events
+
+    def answer(self, asked: Asked, items: Sequence[Any]) -> Any:
+        asked.demand(**bearer("canary-9c"))
+        assert (asked.method, asked.path, asked.query["project_id"]) == ("GET", "/v2/events", "20129521369")
+        page, size = int(asked.query["page"]), min(2, int(asked.query["per_page"]))
+        return items[(page - 1) * size : page * size]

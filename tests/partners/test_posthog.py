@@ -5,11 +5,16 @@ https://posthog.com/docs/data-pipelines/destinations/webhook
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+from urllib.parse import urlencode
 
-from connector.event_types import ChangeKind
+from connector.event_types import ChangeKind, EventType
+from connector.partners.asking import bearer
 
 from .contract import PartnerContract
+from .source_contract import SourceContract, filled_in
+from .stand_in import Asked
 from .wired import Metric
 
 CHANGED = {
@@ -71,3 +76,32 @@ class TestPostHog(PartnerContract):
         }
         person = {"id": "1", "name": "Ada", "properties": {"email": "ada@example.com"}, "url": "https://us.posthog.com"}
         return {"event": event, "person": person}
+
+
+class TestPostHogSource(SourceContract):
+    partner = "posthog"
+    credential = filled_in(api_key="canary-9c", project_id="1")
+    calls = 2
+    event_types = (
+        EventType(
+            id="0196b2b0-0001-7000-8000-000000000001",
+            key="checkout_completed",
+            description="An order is paid.",
+            tags=("checkout",),
+        ),
+        EventType(id="0196b2b0-0001-7000-8000-000000000002", key="signed_up"),
+    )
+
+    def items(self) -> Sequence[Any]:
+        definitions: list[Any] = self.sample("list")["results"]
+        return definitions
+
+    def answer(self, asked: Asked, items: Sequence[Any]) -> Any:
+        asked.demand(**bearer("canary-9c"))
+        assert (asked.method, asked.path) == ("GET", "/api/projects/1/event_definitions/")
+        assert (asked.query["event_type"], asked.query["exclude_hidden"]) == ("event_custom", "true")
+        offset = int(asked.query.get("offset", "0"))
+        end = offset + min(1, int(asked.query["limit"]))
+        following = f"{asked.root}{asked.path}?{urlencode({**asked.query, 'offset': end})}"
+        counts = {"count": len(items), "count_is_capped": False, "previous": None}
+        return counts | {"next": following if end < len(items) else None, "results": items[offset:end]}

@@ -5,11 +5,15 @@ The bodies are the examples of https://github.com/segmentio/functions-library/tr
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from connector.event_types import ChangeKind
+from connector.event_types import ChangeKind, EventType, Value
+from connector.partners.asking import bearer
 
 from .contract import PartnerContract, encode
+from .source_contract import SourceContract, filled_in
+from .stand_in import Asked
 from .wired import Metric
 
 SOURCE = {"resource_id": "LAn9KpdvNZ", "resource_type": "source", "source_id": "LAn9KpdvNZ", "target": "JavaScript"}
@@ -73,3 +77,32 @@ class TestSegment(PartnerContract):
             "type": "track",
             "userId": "__system__",
         }
+
+
+class TestSegmentSource(SourceContract):
+    """The cursor is opaque to who asks: here it is where the page begins."""
+
+    partner = "segment"
+    credential = filled_in(token="canary-9c", tracking_plan_id="tp_1")
+    calls = 2
+    event_types = (EventType(key="Order Completed", description="An order was paid."), EventType(key="Cart Viewed"))
+
+    def items(self) -> Sequence[Any]:
+        rules: list[Any] = self.sample("rules")["data"]["rules"]
+        return rules
+
+    def answer(self, asked: Asked, items: Sequence[Any]) -> Any:
+        asked.demand(**bearer("canary-9c"), accept="application/vnd.segment.v1+json")
+        assert (asked.method, asked.path) == ("GET", "/tracking-plans/tp_1/rules")
+        begin = int(asked.query.get("pagination.cursor", "0"))
+        end = begin + min(2, int(asked.query["pagination.count"]))
+        pagination = {"current": str(begin), "totalEntries": len(items)}
+        following = {"next": str(end)} if end < len(items) else {}
+        return {"data": {"rules": items[begin:end], "pagination": pagination | following}}
+
+    def test_the_only_number_that_an_event_carries_is_its_value(self) -> None:
+        first, *others = self.items()
+        carried = {"properties": {"type": "object", "properties": {"total": {"type": "number"}}}}
+        self.serve([first | {"jsonSchema": first["jsonSchema"] | {"properties": carried}}, *others])
+        completed, viewed = self.fetch().event_types
+        assert (completed.value, viewed.value) == (Value(property="total"), None)

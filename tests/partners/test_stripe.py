@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from connector.event_types import ChangeKind
+from connector.event_types import Aggregation, ChangeKind, EventType, Value
+from connector.partners.asking import basic
 
 from .contract import PartnerContract
+from .source_contract import SourceContract, filled_in
+from .stand_in import Asked
 from .wired import Metric
 
 TYPES = {
@@ -68,3 +72,28 @@ def _event(type_: str, at: int, data: Any) -> Any:
         "request": {"id": None, "idempotency_key": None},
         "type": type_,
     }
+
+
+class TestStripeSource(SourceContract):
+    """The sample has one meter; another one makes a second page."""
+
+    partner = "stripe"
+    credential = filled_in(api_key="canary-9c")
+    calls = 2
+    event_types = tuple(
+        EventType(id=id_, key=key, name="test-meter", value=Value(property="value", aggregation=Aggregation.SUM))
+        for id_, key in (("meter_123", "test-meter-event-name"), ("meter_124", "another-event-name"))
+    )
+
+    def items(self) -> Sequence[Any]:
+        (meter,) = self.sample("list")["data"]
+        return [meter, meter | {"id": "meter_124", "event_name": "another-event-name"}]
+
+    def answer(self, asked: Asked, items: Sequence[Any]) -> Any:
+        asked.demand(**basic("canary-9c", ""))
+        assert (asked.method, asked.path) == ("GET", "/v1/billing/meters")
+        assert asked.query["status"] == "active"
+        ids = [meter["id"] for meter in items]
+        begin = ids.index(asked.query["starting_after"]) + 1 if "starting_after" in asked.query else 0
+        end = begin + min(1, int(asked.query["limit"]))
+        return {"object": "list", "url": asked.path, "has_more": end < len(items), "data": items[begin:end]}

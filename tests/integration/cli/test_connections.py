@@ -180,6 +180,17 @@ class TestChanging:
         assert old == SECRET
         assert said.out == f"Secret       {fresh}\nEnter it at the partner; the old one verifies for 60 more seconds.\n"
 
+    def test_it_is_paused_with_a_reason_and_resumed(self, connector: Run, connect: Callable[..., Connection]) -> None:
+        added = connect()
+        paused = connector("connections", "pause", "Acme", "--reason", "They asked.").out
+        assert paused == f"Acme is paused. Go on with: connector connections resume {added.id}\n"
+        shown = connector("connections", "show", "Acme", "--json").json
+        assert (shown["state"], shown["state_reason"]) == ("paused", "They asked.")
+        assert connector("connections", "resume", added.id).out == "Acme is active.\n"
+        assert connector("connections", "show", "Acme", "--json").json["state"] == "active"
+        connector("connections", "pause", "Acme")
+        assert connector("connections", "show", "Acme", "--json").json["state_reason"] == "A person paused it."
+
     def test_removing_is_not_asked_of_a_pipe_but_refused(
         self, connector: Run, connect: Callable[..., Connection]
     ) -> None:

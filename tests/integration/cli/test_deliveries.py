@@ -81,6 +81,10 @@ class TestListing:
         assert ids() == ids("--connection", "Acme") == [second, first]
         assert ids("--limit", "1") == ids("--state", "pending") == [second]
         assert ids("--before", second) == ids("--state", "parked") == [first]
+        assert ids("--event-type", "evt_2") == ids("--since", "2027-01-15T08:00:01Z") == [second]
+        assert ids("--outcome", "parked", "--until", "2027-01-15 08:00:01") == [first]
+        assert ids("--until", "2027-01-16") == [second, first]
+        assert ids("--message-id", "none") == ids("--endpoint", "ep_none") == []
 
     @pytest.mark.parametrize("label", HOSTILE)
     def test_a_hostile_event_type_breaks_no_table(

@@ -53,6 +53,16 @@ class TestAdding:
         added = rooms.add(replace(NEW, secret=SECRET))
         assert secrets(added.connection.endpoint_id) == [SECRET] == [added.secret]
 
+    def test_a_partner_without_webhooks_gets_no_secret(
+        self, database: Database, rooms: Connections, secrets: Callable[[str], list[str]]
+    ) -> None:
+        added = rooms.add(replace(NEW, partner="importer"))
+        assert added.secret is None
+        assert secrets(added.connection.endpoint_id) == []
+        rooms.set_source(added.connection, {"token": "t"})
+        with database.read() as tx:
+            assert stored.stored_source(tx, added.connection.id) is not None
+
     def test_a_shared_endpoint_serves_many_customers_and_shows_its_secret_to_none(self, rooms: Connections) -> None:
         first = rooms.add(replace(NEW, shared=True, workspace="ws_1"))
         second = rooms.add(replace(NEW, endpoint=first.connection.endpoint_id, workspace="ws_2"))
@@ -63,7 +73,8 @@ class TestAdding:
         ("wrong", "error", "sentence"),
         [
             ({"partner": "acme"}, UnknownPartner, "There is no partner 'acme'; there are: "),
-            ({"partner": "importer"}, ConnectionRefused, "sends no webhooks"),
+            ({"partner": "importer", "secret": SECRET}, ConnectionRefused, "sends no webhooks"),
+            ({"partner": "importer", "shared": True, "workspace": "w"}, ConnectionRefused, "sends no webhooks"),
             ({"name": " "}, ConnectionRefused, "needs a name"),
             ({"name": "Ac\x1b[31mme"}, ConnectionRefused, "name contains control characters"),
             ({"name": "Ac\ud800me"}, ConnectionRefused, "name contains control characters"),

@@ -159,4 +159,4 @@ class TestRemoving:
         waiting(connection)
         rooms.remove(connection)
         with database.read() as tx:
-            assert len(history.listing(tx, connection_id=connection.id)) == 1
+            assert len(history.search(tx, history.Filter(connection_id=connection.id)).deliveries) == 1

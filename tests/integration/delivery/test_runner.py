@@ -112,6 +112,41 @@ def test_a_ring_makes_it_look_before_its_sweep(world: World, start: Start, monke
     assert runner.wait(delivery_id, LONG / 2)
 
 
+def test_what_comes_behind_a_change_of_its_event_type_is_taken_up_as_soon_as_that_is_done(
+    world: World, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner_module, "SWEEP", LONG)
+    first = world.accept(DEFINED)
+    second = world.accept(Change(ChangeKind.RENAMED, replace(SIGNUP, name="Signed up")))
+    runner = start()
+
+    assert runner.wait(first, LONG / 2)
+    assert runner.wait(second, LONG / 2)
+    assert world.record(second).outcome == "renamed"
+
+
+def test_where_nothing_is_left_it_does_not_look_again(
+    world: World, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A claim costs every webhook as much as its own row, so none may be for nothing."""
+    monkeypatch.setattr(runner_module, "SWEEP", LONG)
+    claims: list[int] = []
+    claim = runner_module.inbox.claim
+
+    def count(*given: Any, **named: Any) -> Any:
+        claimed = claim(*given, **named)
+        claims.append(len(claimed))
+        return claimed
+
+    monkeypatch.setattr(runner_module.inbox, "claim", count)
+    delivery_id = world.accept(DEFINED)
+    runner = start()
+    assert runner.wait(delivery_id, LONG / 2)
+    runner.stop()
+
+    assert claims == [1]
+
+
 class TestWaiting:
     def test_ends_at_once_for_what_is_done(self, world: World, start: Start) -> None:
         world.deliver(DEFINED)

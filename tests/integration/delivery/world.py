@@ -248,7 +248,8 @@ class World:
 
     def record_of(self, change_id: int) -> ChangeRecord:
         with self.database.read() as tx:
-            records = [record for delivery in history.listing(tx, limit=1000) for record in delivery.changes]
+            found = history.search(tx, history.Filter(), limit=1000).deliveries
+            records = [record for delivery in found for record in delivery.changes]
         return next(record for record in records if record.id == change_id)
 
     def attempts(self, delivery_id: str) -> list[AttemptRecord]:

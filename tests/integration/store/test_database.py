@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -10,12 +11,16 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, event, func, select, text
 
+from connector.store import database as database_module
 from connector.store import endpoints
 from connector.store.database import Database, StoreUnavailable
 from connector.store.endpoints import Endpoint
 from connector.store.tables import endpoints as table
 
 Work = Callable[[Connection], Any]
+
+LONG = 60.0
+"""Seconds that nothing takes unless it is broken."""
 
 _INSERT = "INSERT INTO endpoints (id, partner, shared, origin, created_at) VALUES ('ep_2', :huge, false, 'stored', 1)"
 
@@ -37,21 +42,26 @@ def pool() -> Iterator[ThreadPoolExecutor]:
 
 @pytest.fixture
 def together(sqlite_database: Database, pool: ThreadPoolExecutor) -> Callable[..., list[Future[Any]]]:
-    """Makes SQLite's writer find all these jobs waiting at once, in this order: they are one group."""
+    """Makes all these jobs wait, in this order, while another is written: they are one group."""
 
     def submit(*jobs: Work) -> list[Future[Any]]:
         busy, go = threading.Event(), threading.Event()
 
         def occupy(_tx: Connection) -> None:
             busy.set()
-            go.wait(5)
+            go.wait(LONG)
 
         first = pool.submit(sqlite_database.write, occupy)
-        busy.wait(5)
-        writer = sqlite_database._writer
-        futures = [writer.submit(job) for job in jobs]
+        assert busy.wait(LONG)
+        waiting = sqlite_database._writer._waiting
+        futures = []
+        for job in jobs:
+            futures.append(pool.submit(sqlite_database.write, job))
+            deadline = time.monotonic() + LONG
+            while len(waiting) < len(futures) and time.monotonic() < deadline:
+                go.wait(0.001)
         go.set()
-        first.result(5)
+        first.result(LONG)
         return futures
 
     return submit
@@ -90,7 +100,7 @@ class TestGroupCommit:
         event.listen(sqlite_database.engine, "commit", commits.append)
 
         for future in together(*(add(f"ep_{number}") for number in range(5))):
-            future.result(5)
+            future.result(LONG)
 
         assert len(commits) == 2, "one for the job that kept the writer busy, one for the five behind it"
         assert len(stored(sqlite_database)) == 5
@@ -104,9 +114,9 @@ class TestGroupCommit:
 
         before, failed, after = together(add("ep_1"), fail, add("ep_3"))
 
-        assert (before.result(5), after.result(5)) == (True, True)
+        assert (before.result(LONG), after.result(LONG)) == (True, True)
         with pytest.raises(LookupError):
-            failed.result(5)
+            failed.result(LONG)
         assert stored(sqlite_database) == ["ep_1", "ep_3"]
 
     def test_a_commit_that_fails_fails_every_job(self, sqlite_database: Database, together: Callable[..., Any]) -> None:
@@ -122,9 +132,44 @@ class TestGroupCommit:
 
         for future in futures:
             with pytest.raises(OSError, match="no space left"):
-                future.result(5)
+                future.result(LONG)
         assert stored(sqlite_database) == []
         assert sqlite_database.write(add("ep_3")), "the writer goes on"
+
+    def test_who_is_interrupted_while_it_waits_holds_up_nobody(
+        self, sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        class Interrupted:
+            """A lock whose second `acquire`, the wait, is broken off by a signal."""
+
+            def __init__(self) -> None:
+                self.lock = threading.Lock()
+                self.locked, self.release = self.lock.locked, self.lock.release
+
+            def acquire(self) -> None:
+                if self.lock.locked():
+                    raise KeyboardInterrupt
+                self.lock.acquire()
+
+        whole = database_module._Job
+
+        def interrupted(tx: Connection) -> None:
+            add("ep_2")(tx)
+
+        def job(work: Work) -> Any:
+            return whole(work, Interrupted()) if work is interrupted else whole(work)
+
+        def waits(tx: Connection) -> None:
+            with pytest.raises(KeyboardInterrupt):
+                pool.submit(sqlite_database.write, interrupted).result(LONG)
+            add("ep_1")(tx)
+
+        monkeypatch.setattr(database_module, "_Job", job)
+        with ThreadPoolExecutor(1) as pool:
+            sqlite_database.write(waits)
+
+        assert sqlite_database.write(add("ep_3"))
+        assert stored(sqlite_database) == ["ep_1", "ep_3"]
 
 
 class TestFullDisk:
@@ -157,7 +202,9 @@ class TestFullDisk:
         """SQLite undoes only the statement, or the whole transaction with the jobs before it: the SQL decides."""
         futures = together(add("ep_1"), lambda tx: tx.execute(text(insert), {"huge": self.HUGE}), add("ep_3"))
 
-        failures = {name: future.exception(5) for name, future in zip(("ep_1", "ep_2", "ep_3"), futures, strict=True)}
+        failures = {
+            name: future.exception(LONG) for name, future in zip(("ep_1", "ep_2", "ep_3"), futures, strict=True)
+        }
 
         assert [name for name, failure in failures.items() if failure is None] == stored(sqlite_database)
         assert "database or disk is full" in str(failures["ep_2"])
@@ -194,7 +241,7 @@ class TestClosing:
     ) -> None:
         futures = together(*(add(f"ep_{number}") for number in range(5)))
         sqlite_database.close()
-        assert all(future.result(0) for future in futures)
+        assert all(future.result(LONG) for future in futures)
 
     def test_a_write_after_closing_is_refused_and_does_not_wait_for_ever(self, sqlite_database: Database) -> None:
         sqlite_database.close()

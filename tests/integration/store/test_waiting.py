@@ -218,7 +218,7 @@ class TestPurging:
 
         assert self.purge(database, later, limit=2) == 2
         with database.read() as tx:
-            assert [record.id for record in history.listing(tx)] == [newest]
+            assert [record.id for record in history.search(tx, history.Filter()).deliveries] == [newest]
         assert self.purge(database, later, limit=2) == 1
 
     def test_after_it_a_message_id_is_new_again(self, database: Database, accept: Accept) -> None:

@@ -126,7 +126,7 @@ class TestReceiver:
             now[0] += seconds
 
         pending = MagicMock(state="pending", leased=True)
-        monkeypatch.setattr(runner_module.history, "changes_of", lambda _tx, ids: {ids[0]: [pending]})
+        monkeypatch.setattr(runner_module.standing, "of_delivery", lambda _tx, _id: [pending])
         monkeypatch.setattr(runner_module.time, "monotonic", lambda: now[0])
         runner = CeleryRunner(MagicMock(), MagicMock(), seen_within=30, clock=lambda: now[0], sleep=sleep)
 

@@ -187,12 +187,12 @@ def test_the_list_goes_on_page_by_page_to_the_last() -> None:
     assert page.next is not None
     assert page.next.url == "https://api.getlago.com/api/v1/billable_metrics?page=2&per_page=100"
     last = sent("list", meta__current_page=2, meta__next_page=None)
-    assert parse(last, page.next, CREDENTIAL) == Page((STORAGE,))
+    assert parse(last, page.next, CREDENTIAL) == Page((STORAGE,), total=101)
 
 
 def test_an_organisation_without_metrics_has_an_empty_list() -> None:
     meta = {"current_page": 1, "next_page": None, "prev_page": None, "total_pages": 0, "total_count": 0}
-    assert parse({"billable_metrics": [], "meta": meta}, first(CREDENTIAL), CREDENTIAL) == Page(())
+    assert parse({"billable_metrics": [], "meta": meta}, first(CREDENTIAL), CREDENTIAL) == Page((), total=0)
 
 
 @pytest.mark.parametrize(

@@ -220,7 +220,7 @@ def test_the_list_follows_the_cursor_to_the_end_and_keeps_the_newest_version_of_
         request.headers,
     )
     last = {"data": {"rules": [], "pagination": {"current": "Mg==", "totalEntries": 4}}}
-    assert parse(last, page.next, CREDENTIAL) == Page(())
+    assert parse(last, page.next, CREDENTIAL) == Page((), total=4)
 
 
 def test_a_server_that_gives_the_same_page_again_is_refused() -> None:

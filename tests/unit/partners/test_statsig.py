@@ -137,6 +137,7 @@ def test_the_list_gives_each_event_that_metrics_count_and_follows_the_next_page_
     assert page == Page(
         (EventType(key="add_to_cart"), EventType(key="checkout")),
         Request("https://statsigapi.net/console/v1/metrics/list?page=2&limit=100", request.headers),
+        total=3,
     )
     assert page.next is not None
     last = parse(changed(body("metrics"), "pagination.nextPage", None), page.next, CREDENTIAL)

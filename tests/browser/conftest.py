@@ -1,0 +1,31 @@
+"""One stage, and with it one browser, for all tests of this directory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.browser.stage import Stage, missing, stage
+
+
+@pytest.fixture(scope="session")
+def lifted() -> Iterator[Stage]:
+    """Skips where there is no Chromium, but fails where CI should have one."""
+    sentence = missing()
+    if sentence is not None:
+        if os.environ.get("CI") == "true":
+            pytest.fail(sentence)
+        pytest.skip(sentence)
+    with stage() as on:
+        yield on
+
+
+@pytest.fixture
+def on(lifted: Stage) -> Iterator[Stage]:
+    """The stage, with an eye on the browser's console: a test that makes it complain has failed."""
+    lifted.browser.delete_all_cookies()
+    lifted.complaints()
+    yield lifted
+    assert lifted.complaints() == []
