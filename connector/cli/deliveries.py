@@ -17,6 +17,9 @@ from connector.store import connections, history, inbox
 from connector.store.history import ChangeRecord, DeliveryRecord
 from connector.store.tables import changes
 
+_LONGEST_BODY = 16_384
+"""Bytes of a body that a terminal shows: a whole catalogue may be megabytes."""
+
 
 @click.group()
 def deliveries() -> None:
@@ -84,8 +87,8 @@ def show(delivery: str, as_json: bool) -> None:
         details = history.details(tx, delivery)
     if details is None:
         raise click.ClickException(f"There is no delivery {delivery!r}. See: connector deliveries list")
-    body = details.body.decode(errors="replace")
     if as_json:
+        body = details.body.decode(errors="replace")
         attempts = [asdict(attempt) for attempt in details.attempts]
         print_json(_delivery(details.delivery) | {"headers": details.headers, "body": body, "attempts": attempts})
         return
@@ -94,7 +97,9 @@ def show(delivery: str, as_json: bool) -> None:
     click.echo(f"message id {printable(record.message_id)}")
     for name, value in details.headers.items():
         click.echo(f"  {name}: {printable(value)}")
-    click.echo(printable(body))
+    click.echo(printable(details.body[:_LONGEST_BODY].decode(errors="replace")))
+    if (left_out := len(details.body) - _LONGEST_BODY) > 0:
+        click.echo(f"… and {left_out:,} bytes more: --json shows all.")
     print_table(
         ("event type", "change", "outcome", "attempts", "metrics or reason", "next step"),
         [

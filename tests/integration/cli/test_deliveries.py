@@ -102,6 +102,14 @@ class TestListing:
 
 
 class TestShowing:
+    def test_a_body_that_fills_screens_is_cut_and_whole_as_json(
+        self, connector: Run, deliver: Callable[..., str]
+    ) -> None:
+        label = "n" * 20_000
+        delivery = deliver(label, Outcome.CREATED)
+        assert "… and 3,626 bytes more: --json shows all." in connector("deliveries", "show", delivery).out
+        assert connector("deliveries", "show", delivery, "--json").json["body"] == f'{{"id": "{label}"}}'
+
     def test_one_is_shown_with_every_attempt_and_call(self, connector: Run, deliver: Callable[..., str]) -> None:
         delivery = deliver("evt_1", Outcome.CREATED, metrics=[{"key": "order"}], next_step="Look.")
         out = connector("deliveries", "show", delivery).out
