@@ -38,8 +38,8 @@ fuzz: $(VENV)/.fuzz ## Send hostile requests for a minute (or FUZZ_SECONDS, FUZZ
 chaos: $(VENV)/.dev ## Kill everything while partners send (CHAOS_STORE, CHAOS_BROKER, CHAOS_CHANGES, CHAOS_KILLS, CHAOS_SEED)
 	@$(BIN)/python -m chaos
 
-bench: $(VENV)/.dev ## Measure everything and write the table and the pictures of the docs (BENCH_SHORT=1 for a minute's worth)
-	@$(BIN)/python -m benchmarks
+bench: $(VENV)/.dev ## Measure everything and write the table and the pictures of the docs (BENCH_SHORT=1: a minute's worth; PEERS: other receivers)
+	@$(BIN)/python -m benchmarks $(if $(PEERS),--peers $(PEERS))
 
 docs: $(VENV)/.dev ## Build the documentation into build/docs; a warning is an error
 	@$(BIN)/python -m docs.generators

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from benchmarks import backlog, drawing, living, own_code, receiving
-from benchmarks.figures import Figure, Given, Report, markdown
+from benchmarks.figures import Figure, Given, Report, markdown, merged
 
 DOCS = Path(__file__).parent.parent / "docs"
 SHORT = Given(seconds=0.3, rounds=1, rows=2000, soak=2.0, calls=40, imported=500, offered=(10, 60), aside=False)
@@ -75,7 +75,10 @@ def pictures(written: dict[str, Any]) -> dict[str, str]:
     "--into", type=click.Path(file_okay=False, path_type=Path), help="Where to write; docs/ for the docs' own."
 )
 def main(*, short: bool, full: bool, sections: tuple[str, ...], peers: Path | None, into: Path | None) -> None:
-    """Measure the connector, beside what an engineer would use instead, on this machine and its loopback."""
+    """Measure the connector, beside what an engineer would use instead, on this machine and its loopback.
+
+    With `--only` and `--into` the sections measured replace what stands there of them.
+    """
     given = SHORT if short else Given(seconds=60.0, soak=3600.0, peers=peers) if full else Given(peers=peers)
     missing: dict[str, str] = {}
     figures = []
@@ -83,12 +86,14 @@ def main(*, short: bool, full: bool, sections: tuple[str, ...], peers: Path | No
     for figure in measure(given, sections or SECTIONS, missing):
         figures.append(figure)
         click.echo("\n".join(list(markdown(Report([figure]).to_dict()))[-1:]))
-    written = Report(figures, missing, round(before, 2), round(os.getloadavg()[0], 2)).to_dict()
+    loads = {", ".join(sections) or "all": f"{before:.1f} to {os.getloadavg()[0]:.1f}"}
+    written = Report(figures, missing, loads).to_dict()
     click.echo(json.dumps(written["machine"] | {"missing": missing}, indent=2))
     if into is None and not short and not sections:
         into = DOCS
     if into is not None:
-        keep(written, into)
+        kept = into / "explanation" / "performance.json"
+        keep(merged(json.loads(kept.read_text()), written) if sections and kept.exists() else written, into)
 
 
 def keep(written: dict[str, Any], into: Path) -> None:
@@ -108,8 +113,10 @@ BEGIN, END = "<!-- measured: written by `make bench` -->", "<!-- end of what was
 
 
 def _tables(written: dict[str, Any]) -> Iterator[str]:
-    machine = ", ".join(f"{name} {value}" for name, value in written["machine"].items())
+    loads = written["machine"]["load"]
+    machine = ", ".join(f"{name} {value}" for name, value in written["machine"].items() if name != "load")
     yield f"Machine: {machine}."
+    yield f"\nLoad average, by run: {'; '.join(f'{run}: {said}' for run, said in loads.items())}."
     yield from markdown(written)
     yield from (f"\nNot measured: {name} ({reason})." for name, reason in written["missing"].items())
 

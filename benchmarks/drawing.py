@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from benchmarks.figures import amount
+
 _INK, _OURS, _OTHERS, _LINE = "#6b7280", "#2563eb", "#9ca3af", "#d97706"
 _STYLE = 'font-family="system-ui, sans-serif" font-size="13"'
 
@@ -37,7 +39,7 @@ def lines(title: str, across: str, series: Sequence[tuple[str, str, Sequence[tup
         colour = (_OURS, _LINE)[number]
         most = max((y for _, y in points), default=1.0) or 1.0
         placed = [(left + wide * x / most_across, top + tall * (1 - y / most)) for x, y in points]
-        label = f"{name} (top: {most:,.3g} {unit})"
+        label = f"{name} (top: {amount(most, unit)})"
         drawn = " ".join(f"{x:.1f},{y:.1f}" for x, y in placed)
         parts += [
             f'<text x="{left + 290 * number}" y="50" fill="{colour}">{escape(label)}</text>',

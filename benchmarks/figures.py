@@ -60,16 +60,15 @@ class Given:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All figures of a run, and what it ran on."""
+    """All figures of a run, and what it ran on; `loads` are the load averages before and after."""
 
     figures: Sequence[Figure]
     missing: Mapping[str, str] = field(default_factory=dict)
-    load_before: float = 0.0
-    load_after: float = 0.0
+    loads: Mapping[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         return {
-            "machine": machine() | {"load_before": self.load_before, "load_after": self.load_after},
+            "machine": machine() | {"load": dict(self.loads)},
             "missing": dict(self.missing),
             "figures": [
                 asdict(figure) | {"rounds": list(figure.rounds), "value": figure.value, "met": figure.met}
@@ -99,6 +98,19 @@ def _git(*arguments: str) -> str:
 def _processor() -> str:
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def merged(earlier: Mapping[str, Any], later: Mapping[str, Any]) -> dict[str, Any]:
+    """A report in which a later run of some sections replaces what an earlier one measured of the same."""
+    fresh = {(each["section"], each["name"]): each for each in later["figures"]}
+    kept = [fresh.pop((each["section"], each["name"]), each) for each in earlier["figures"]]
+    sections = [each["section"] for each in (*earlier["figures"], *later["figures"])]
+    loads = {**earlier["machine"]["load"], **later["machine"]["load"]}
+    return {
+        "machine": later["machine"] | {"load": loads},
+        "missing": {**earlier["missing"], **later["missing"]},
+        "figures": sorted([*kept, *fresh.values()], key=lambda each: sections.index(each["section"])),
+    }
 
 
 def markdown(written: Mapping[str, Any]) -> Iterator[str]:

@@ -25,7 +25,6 @@ from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
-from selenium.webdriver.support.expected_conditions import staleness_of
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from connector.signatures import STANDARD_WEBHOOKS
@@ -143,7 +142,7 @@ class Stage:
         )
         self.browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
         element.click()
-        WebDriverWait(self.browser, DEADLINE).until(staleness_of(element))
+        WebDriverWait(self.browser, DEADLINE).until(lambda _: _gone(element))
         self.loaded()
 
     def loaded(self) -> None:
@@ -188,6 +187,15 @@ class Stage:
             if each["impact"] in {"serious", "critical"}
             for node in each["nodes"]
         ]
+
+
+def _gone(element: WebElement) -> bool:
+    """Whether its page is left. Between two pages Chromium says so by errors of more than one kind."""
+    try:
+        element.is_enabled()
+    except WebDriverException:
+        return True
+    return False
 
 
 def _axe() -> str:

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
 
 from benchmarks.__main__ import BEGIN, SECTIONS, SHORT, keep, measure
-from benchmarks.figures import Figure, Report
+from benchmarks.figures import Figure, Report, merged
 
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The docs of a short run."""
+    """The docs of a short run, which silences the log of its process for good."""
     missing: dict[str, str] = {}
-    figures = list(measure(SHORT, SECTIONS, missing))
+    log = logging.getLogger("connector")
+    level = log.level
+    try:
+        figures = list(measure(SHORT, SECTIONS, missing))
+    finally:
+        log.setLevel(level)
     into = tmp_path_factory.mktemp("docs")
     keep(Report(figures, missing).to_dict(), into)
     return into
@@ -52,6 +58,23 @@ def test_the_page_and_its_pictures_are_written(written: Path) -> None:
     assert pictures == ["performance-accept.svg", "performance-end-to-end.svg", "performance-slow.svg"]
     for name in pictures:
         assert ET.parse(written / "images" / name).getroot().tag.endswith("svg")  # noqa: S314 - our own
+
+
+def test_a_later_run_of_some_figures_replaces_those_alone() -> None:
+    first = Report(
+        [Figure("A", "one", "ms", [1.0]), Figure("A", "two", "ms", [2.0]), Figure("B", "three", "ms", [3.0])]
+    )
+    later = Report([Figure("A", "two", "ms", [5.0]), Figure("A", "four", "ms", [4.0])], loads={"A": "1.0 to 2.0"})
+
+    whole = merged(first.to_dict(), later.to_dict())
+
+    assert [(each["name"], each["value"]) for each in whole["figures"]] == [
+        ("one", 1.0),
+        ("two", 5.0),
+        ("four", 4.0),
+        ("three", 3.0),
+    ]
+    assert whole["machine"]["load"] == {"A": "1.0 to 2.0"}
 
 
 def test_what_stands_around_the_tables_stays(tmp_path: Path) -> None:
