@@ -125,10 +125,11 @@ class Database:
 
 @dataclass(slots=True, eq=False)
 class _Job:
-    """Work that waits to be written. `turn` is held until it is written or its thread is to write it."""
+    """Work that waits to be written. `turn` is held until it is written or, where it `leads`, its thread may write."""
 
     work: Callable[[Connection], Any]
     turn: threading.Lock = field(default_factory=threading.Lock)
+    leads: bool = False
     over: bool = False
     result: Any = None
     failure: BaseException | None = None
@@ -189,7 +190,7 @@ class _Writer:
         with self._lock:
             if job not in self._waiting:
                 return
-            if job.turn.locked():
+            if not job.leads:
                 self._waiting.remove(job)
                 return
         self._take_turn()
@@ -204,7 +205,8 @@ class _Writer:
                 job.over = True
             with self._lock:
                 if self._waiting:
-                    self._waiting[0].turn.release()  # it is the next to write
+                    self._waiting[0].leads = True
+                    self._waiting[0].turn.release()
                 else:
                     self._busy = False
                     self._idle.notify_all()
