@@ -11,7 +11,8 @@ from flask import Flask
 from connector import logs, tracing
 from connector.delivery import Runner
 from connector.delivery.duties import Duties
-from connector.installation import Installation, clients, duties, open_installation
+from connector.installation import Installation, clients, duties, oauth_client, open_installation
+from connector.oauth_flows import OAuthFlows
 from connector.running import new_runner, sole_runner
 from connector.settings import Settings
 from connector.setup_links import SetupLinks
@@ -22,6 +23,7 @@ from connector.web.directory import Directory
 from connector.web.pages.forms import Forms
 from connector.web.receiving import Receiving
 from connector.web.setup import SetupPage
+from connector.web.setup.consent import Consent
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,7 @@ def _install_pages(app: Flask, installation: Installation, runner: Runner, recei
     sessions = Sessions(database, vault, settings.admin_token, secure=secure)
     pages.install(app)
     app.register_blueprint(console.blueprint(Desk(installation, runner, receiver, links, calling), sessions, forms))
-    app.register_blueprint(
-        setup.blueprint(SetupPage(links, calling, installation.partners, runner, title=settings.title), forms)
-    )
+    oauth = oauth_client(settings)
+    consent = None if oauth is None else Consent(oauth, OAuthFlows(database, vault, links), secure=secure)
+    page = SetupPage(links, calling, installation.partners, runner, consent, title=settings.title)
+    app.register_blueprint(setup.blueprint(page, forms))

@@ -17,7 +17,7 @@ from connector.launchdarkly import DEFAULT_BASE_URL, check_api_key, check_base_u
 from connector.partners import Partners, Webhook
 from connector.policy import Rules, Source
 from connector.settings import EnvironmentConnection, SettingsError
-from connector.store import connections, endpoints, idempotency, linked, reconciles
+from connector.store import connections, endpoints, grants, idempotency, linked, reconciles
 from connector.store.connections import Connection, ConnectionState, Options
 from connector.store.database import Database
 from connector.store.endpoints import Endpoint
@@ -160,13 +160,21 @@ class Connections:
             connections.remove(tx, self._vault, DEFAULT, now=self._clock())
 
     def set_key(self, connection: Connection, credential: str) -> None:
-        """Store another credential, and resume the connection with all that waited."""
+        """Store another credential, and resume the connection with all that waited.
+
+        What a customer connected by OAuth becomes a connection by API key.
+        """
         _check_not_removed(connection)
         check_project(connection.project_key)
-        (check_oauth_token if connection.options.oauth else check_api_key)(credential)
+        with self._database.read() as tx:
+            consented = grants.get(tx, connection.id) is not None
+        options = replace(connection.options, oauth=connection.options.oauth and not consented)
+        (check_oauth_token if options.oauth else check_api_key)(credential)
 
         def write(tx: Tx) -> None:
             connections.set_credential(tx, self._vault, connection.id, credential)
+            if consented:
+                connections.save(tx, replace(connection, options=options))
             connections.set_state(tx, connection.id, ConnectionState.ACTIVE)
             reconciles.due_now(tx, connection.id, now=self._clock())  # the new key may see another LaunchDarkly
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from connector import __version__, alerts, observing
 from connector.alerts import keys, watching
@@ -18,10 +19,12 @@ from connector.catalogue.reconciling import Reconciler
 from connector.catalogue.refreshing import Refresher
 from connector.catalogue.syncing import Syncer
 from connector.connections import Connections
+from connector.delivery import tokens
 from connector.delivery.applying import Applier, Clients
 from connector.delivery.celery_runner import require_celery
 from connector.delivery.duties import Duty
-from connector.launchdarkly import Call, LaunchDarkly, pooled_session
+from connector.delivery.tokens import Tokens
+from connector.launchdarkly import Call, LaunchDarkly, OAuthClient, Renewing, pooled_session
 from connector.partners import MappingRefused, Partner, Partners, built_in
 from connector.policy import Rules, RulesError
 from connector.settings import Settings
@@ -128,8 +131,33 @@ def user_agent(product: str, partner: str) -> str:
     return f"{product}-{partner}-int/{__version__}"
 
 
-def clients(settings: Settings) -> Clients:
-    """Makes the LaunchDarkly client of a connection; all clients share one pool of open connections."""
+OAUTH_CALLBACK = "/setup/oauth/callback"
+"""Where LaunchDarkly sends a customer back to, behind the public address."""
+
+
+def oauth_client(settings: Settings) -> OAuthClient | None:
+    """The installation's OAuth client at LaunchDarkly, where it has one."""
+    if settings.oauth_client_id is None or settings.oauth_client_secret is None:
+        return None
+    return OAuthClient(
+        settings.oauth_client_id,
+        settings.oauth_client_secret,
+        redirect_uri=settings.base_url + OAUTH_CALLBACK,
+        user_agent=user_agent(settings.product, "oauth"),
+    )
+
+
+def oauth_tokens(installation: Installation) -> Tokens:
+    """What renews the access tokens of the customers who connected by OAuth."""
+    return Tokens(installation.database, installation.vault, oauth_client(installation.settings))
+
+
+def clients(settings: Settings, tokens: Tokens | None = None) -> Clients:
+    """Makes the LaunchDarkly client of a connection; all clients share one pool of open connections.
+
+    With `tokens` it is for stored connections: an access token that has ended is renewed. Without, the credential is
+    used as it is.
+    """
     session = pooled_session(settings.threads)
 
     def client(
@@ -140,15 +168,16 @@ def clients(settings: Settings) -> Clients:
         observe: Callable[[Call], None] | None = None,
         gate: Callable[[str, str], None] | None = None,
     ) -> LaunchDarkly:
-        return LaunchDarkly(
-            credential,
-            base_url=connection.base_url,
-            user_agent=user_agent(settings.product, partner),
-            oauth=connection.options.oauth,
-            session=session,
-            observe=observing.calls(partner, observe),
-            gate=gate,
-        )
+        options: dict[str, Any] = {
+            "base_url": connection.base_url,
+            "user_agent": user_agent(settings.product, partner),
+            "session": session,
+            "observe": observing.calls(partner, observe),
+            "gate": gate,
+        }
+        if connection.options.oauth and tokens is not None:
+            return Renewing(credential, tokens.bearer(connection.id), **options)
+        return LaunchDarkly(credential, oauth=connection.options.oauth, **options)
 
     return client
 
@@ -159,7 +188,7 @@ def applying(installation: Installation) -> Callable[[Work], Settled]:
     applier = Applier(
         installation.database,
         installation.vault,
-        clients=clients(installation.settings),
+        clients=clients(installation.settings, oauth_tokens(installation)),
         rules=installation.rules,
         title=lambda name: partners.get(name).title,
     )
@@ -182,7 +211,7 @@ def syncer(installation: Installation) -> Syncer:
         installation.database,
         installation.vault,
         installation.partners,
-        clients=clients(installation.settings),
+        clients=clients(installation.settings, oauth_tokens(installation)),
         rules=installation.rules,
     )
 
@@ -207,10 +236,12 @@ def duties(installation: Installation) -> list[Duty]:
         base_url=settings.base_url,
         backlog=settings.alert_backlog,
     )
-    check = alerts.KeyCheck(installation.database, installation.vault, clients(settings))
+    renewing = oauth_tokens(installation)
+    check = alerts.KeyCheck(installation.database, installation.vault, clients(settings, renewing))
     reconciler = Reconciler(installation.database, syncer(installation))
     return [
         Duty("alerts", watching.EVERY, watch.run),
         Duty("keys", keys.EVERY, check.run, at_once=False),
+        Duty("oauth tokens", tokens.EVERY, renewing.renew_due),
         Duty("reconcile", reconciling.LOOK, reconciler.queue_due),
     ]

@@ -54,6 +54,8 @@ class Settings:
     log_format: str = "text"
     product: str = "metrics"
     title: str | None = None
+    oauth_client_id: str | None = None
+    oauth_client_secret: str | None = field(default=None, repr=False)
     endpoint_rate: float = 1000.0
     cache_seconds: float = 1.0
     threads: int = 16
@@ -102,6 +104,8 @@ class Settings:
             log_format=reader.choice("LOG_FORMAT", "text", LOG_FORMATS),
             product=reader.product("PRODUCT", "metrics"),
             title=reader.optional("TITLE"),
+            oauth_client_id=reader.optional("OAUTH_CLIENT_ID"),
+            oauth_client_secret=reader.optional("OAUTH_CLIENT_SECRET"),
             endpoint_rate=reader.number("ENDPOINT_RATE", 1000.0, low=0.1, high=1e6, unit="requests per second"),
             cache_seconds=reader.number("CACHE_SECONDS", 1.0, low=0, high=60, unit="seconds"),
             threads=int(reader.number("THREADS", 16, low=2, high=512, unit="threads")),
@@ -119,6 +123,11 @@ class Settings:
             reader.problems.append(
                 "CONNECTOR_BROKER_URL needs PostgreSQL, SQLite is for one machine: set CONNECTOR_DATABASE_URL to "
                 "postgresql+psycopg://…, or unset CONNECTOR_BROKER_URL."
+            )
+        reader.pair("OAUTH_CLIENT_ID", "OAUTH_CLIENT_SECRET")
+        if settings.oauth_client_id is not None and reader.optional("BASE_URL") is None:
+            reader.problems.append(
+                "CONNECTOR_OAUTH_CLIENT_ID needs CONNECTOR_BASE_URL: LaunchDarkly sends customers back to that address."
             )
         reader.pair("ALERT_WEBHOOK_URL", "ALERT_WEBHOOK_SECRET")
         reader.pair("ALERT_EMAIL_TO", "SMTP_URL")

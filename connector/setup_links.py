@@ -9,14 +9,14 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from itsdangerous import BadData, URLSafeSerializer
 from sqlalchemy import Connection as Tx
 
 from connector.connections import ConnectionRefused, check_project
-from connector.launchdarkly import check_api_key, check_base_url
-from connector.store import connections, endpoints, setup_links
+from connector.launchdarkly import Grant, check_api_key, check_base_url, check_oauth_token
+from connector.store import connections, endpoints, grants, setup_links
 from connector.store.connections import Connection, ConnectionState
 from connector.store.database import Database
 from connector.store.rows import new_id
@@ -38,14 +38,14 @@ class SetupLinkRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What a link that works leads to. `credential` is the key that was tried, until the project is chosen."""
+    """What a link that works leads to. `credential` is the key or consent that was tried, till a project is chosen."""
 
     link_id: str
     connection: Connection
     partner: str
     expires_at: float
     base_url: str
-    credential: str | None = field(default=None, repr=False)
+    credential: str | Grant | None = field(default=None, repr=False)
 
     @property
     def chooses_project(self) -> bool:
@@ -89,7 +89,11 @@ class SetupLinks:
             setup_links.add(tx, link)
 
         self._database.write(write)
-        return f"{self._base_url}/setup/{self._serializer.dumps(link.id)}"
+        return f"{self._base_url}/setup/{self.token(link.id)}"
+
+    def token(self, link_id: str) -> str:
+        """What stands for the link in its address."""
+        return str(self._serializer.dumps(link_id))
 
     def open(self, token: str) -> Setup:
         """What the link leads to. Raises `SetupLinkRefused`."""
@@ -119,36 +123,52 @@ class SetupLinks:
             partner=endpoint.partner,
             expires_at=link.expires_at,
             base_url=link.base_url or connection.base_url,
-            credential=None if link.credential is None else self._vault.decrypt(link.credential),
+            credential=None if link.credential is None else _held(self._vault.decrypt(link.credential)),
         )
 
-    def hold(self, setup: Setup, *, base_url: str, credential: str) -> None:
-        """Keep a key that was tried, encrypted, until the project is chosen. Raises `CredentialRefused`."""
-        check_api_key(credential)
-        address, sealed = check_base_url(base_url), self._vault.encrypt(credential)
+    def hold(self, setup: Setup, *, base_url: str, credential: str | Grant) -> None:
+        """Keep what was tried, encrypted, until the project is chosen. Raises `CredentialRefused`."""
+        if isinstance(credential, Grant):
+            check_oauth_token(credential.access_token)
+            text = credential.to_json()
+        else:
+            check_api_key(credential)
+            text = credential
+        address, sealed = check_base_url(base_url), self._vault.encrypt(text)
         self._database.write(lambda tx: setup_links.hold(tx, setup.link_id, base_url=address, credential=sealed))
 
     def release(self, setup: Setup) -> None:
         """Forget the key that is held."""
         self._database.write(lambda tx: setup_links.release(tx, setup.link_id))
 
-    def finish(self, setup: Setup, *, project_key: str, base_url: str, credential: str) -> None:
-        """Store key and project, use the link up, and resume the connection with all that waited: all or nothing.
+    def finish(self, setup: Setup, *, project_key: str, base_url: str, credential: str | Grant) -> None:
+        """Store key or consent, and project, use the link up, and resume the connection: all of it or nothing.
 
         Raises `SetupLinkRefused`, `ConnectionRefused` or `CredentialRefused`.
         """
-        check_api_key(credential)
+        grant = credential if isinstance(credential, Grant) else None
+        key = credential.access_token if isinstance(credential, Grant) else credential
+        (check_api_key if grant is None else check_oauth_token)(key)
         check_project(project_key)
         address, now = check_base_url(base_url), self._clock()
 
         def write(tx: Tx) -> None:
             connection_id = setup.connection.id
             standing = connections.get(tx, connection_id)
-            gone = standing is None or standing.state is ConnectionState.REMOVED
-            if gone or not setup_links.use(tx, setup.link_id, now=now):
+            if standing is None or standing.state is ConnectionState.REMOVED:
+                raise SetupLinkRefused("setup_link_unknown", "The connection that this link was for is gone.")
+            if not setup_links.use(tx, setup.link_id, now=now):
                 raise SetupLinkRefused("setup_link_used", "This link was used already, or has expired meanwhile.")
-            connections.set_project(tx, connection_id, project_key=project_key, base_url=address)
-            connections.set_credential(tx, self._vault, connection_id, credential)
+            options = replace(standing.options, oauth=grant is not None)
+            connections.save(tx, replace(standing, project_key=project_key, base_url=address, options=options))
+            connections.set_credential(tx, self._vault, connection_id, key)
+            if grant is not None:
+                grants.put(tx, self._vault, connection_id, grant.refresh_token, expires_at=grant.expires_at, now=now)
             connections.set_state(tx, connection_id, ConnectionState.ACTIVE)
 
         self._database.write(write)
+
+
+def _held(text: str) -> str | Grant:
+    # No API key begins like a JSON object: `check_api_key`.
+    return Grant.from_json(text) if text.startswith("{") else text

@@ -15,7 +15,7 @@ import click
 from connector.cli.output import opened, print_json, print_table, printable
 from connector.cli.setup_links import setup_link
 from connector.connections import OVERLAP, NewConnection
-from connector.installation import Installation, clients, text_of
+from connector.installation import Installation, clients, oauth_tokens, text_of
 from connector.launchdarkly import DEFAULT_BASE_URL, least_privilege_policy
 from connector.partners import Partner
 from connector.policy import RulesError
@@ -149,7 +149,9 @@ def test(connection: str) -> None:
             encrypted = stored.stored_credential(tx, found.id)
         if endpoint is None:
             raise click.ClickException("The connection's endpoint is gone.")
-        client = clients(installation.settings)(found, endpoint.partner, installation.vault.decrypt(encrypted))
+        client = clients(installation.settings, oauth_tokens(installation))(
+            found, endpoint.partner, installation.vault.decrypt(encrypted)
+        )
         identity = client.caller_identity()
         click.echo(f"key        good: {identity.get('tokenName') or identity.get('tokenKind') or 'a token'}")
         project = client.project(found.project_key)

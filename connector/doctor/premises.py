@@ -16,8 +16,9 @@ from pathlib import Path
 import requests
 from sqlalchemy import make_url
 
+from connector.delivery.tokens import Tokens
 from connector.doctor.findings import Skipped
-from connector.installation import clients, open_partners
+from connector.installation import clients, oauth_client, open_partners
 from connector.launchdarkly import CredentialRefused, LaunchDarkly, LaunchDarklyError
 from connector.partners import MappingRefused, Partner, Partners, UnknownPartner
 from connector.settings import Settings, SettingsError
@@ -158,7 +159,8 @@ class Customer:
     @cached_property
     def client(self) -> LaunchDarkly:
         try:
-            return clients(self.premises.settings)(self.connection, self.endpoint.partner, self.key)
+            tokens = Tokens(self.premises.database, self.premises.vault, oauth_client(self.premises.settings))
+            return clients(self.premises.settings, tokens)(self.connection, self.endpoint.partner, self.key)
         except CredentialRefused:
             raise Skipped("The stored key is no API key.") from None
 

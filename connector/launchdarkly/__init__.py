@@ -29,6 +29,8 @@ from connector.launchdarkly.errors import (
     Unreachable,
 )
 from connector.launchdarkly.limits import Limit, Limits, parse_limits
+from connector.launchdarkly.oauth import Grant, OAuthClient, OAuthRefused, OAuthRevoked, OAuthUnavailable
+from connector.launchdarkly.renewing import Bearer, Renewing
 from connector.launchdarkly.transport import pooled_session
 
 __all__ = [
@@ -36,10 +38,12 @@ __all__ = [
     "DEFAULT_BASE_URL",
     "AnswerLost",
     "ArchiveNotApplied",
+    "Bearer",
     "Call",
     "ConcurrentUpdate",
     "CredentialRefused",
     "Forbidden",
+    "Grant",
     "Invalid",
     "KeyExists",
     "LaunchDarkly",
@@ -47,7 +51,12 @@ __all__ = [
     "Limit",
     "Limits",
     "NotFound",
+    "OAuthClient",
+    "OAuthRefused",
+    "OAuthRevoked",
+    "OAuthUnavailable",
     "RateLimited",
+    "Renewing",
     "ServerError",
     "Unauthorized",
     "UnexpectedAnswer",

@@ -86,11 +86,12 @@ def send(
     method: str,
     url: str,
     *,
-    authorization: Authorization,
+    authorization: AuthBase,
     headers: dict[str, str],
     timeout: tuple[float, float],
-    params: dict[str, Any] | None,
-    payload: Any,
+    params: dict[str, Any] | None = None,
+    payload: Any = None,
+    form: dict[str, str] | None = None,
 ) -> requests.Response | LaunchDarklyError:
     """The answer's head, with its body unread, or why there is none.
 
@@ -99,7 +100,7 @@ def send(
     """
     try:
         request = session.prepare_request(
-            requests.Request(method, url, params=params, json=payload, headers=headers, auth=authorization)
+            requests.Request(method, url, params=params, json=payload, data=form, headers=headers, auth=authorization)
         )
         # Plain http is for this very machine only: a proxy would see the token in the clear.
         settings: dict[str, Any] = {

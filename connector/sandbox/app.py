@@ -23,6 +23,7 @@ from connector.sandbox.errors import (
 from connector.sandbox.exchange import answer, json_body, sandbox
 from connector.sandbox.listing import list_metrics, paged
 from connector.sandbox.metrics import MetricBook, expanded
+from connector.sandbox.oauth import oauth
 from connector.sandbox.state import SandboxState
 from connector.sandbox.wire import Wire
 
@@ -38,6 +39,7 @@ def create_sandbox(config: SandboxConfig | None = None) -> Flask:
     app.extensions["sandbox"] = state
     app.register_blueprint(api)
     app.register_blueprint(control)
+    app.register_blueprint(oauth)
     app.register_error_handler(ApiError, _refused)
     app.register_error_handler(HTTPException, _not_served)
     app.wsgi_app = Wire(app.wsgi_app, state)  # type: ignore[method-assign]
@@ -118,7 +120,7 @@ def get_project(project: str) -> Response:
 
 def _authenticated(state: SandboxState) -> ApiKey:
     scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
-    key = state.keys.get(bearer or scheme)
+    key = state.keys.get(bearer or scheme) or state.grants.key(bearer)
     if key is None or key.oauth is not bool(bearer) or (bearer and scheme.casefold() != "bearer"):
         raise UnauthorizedError("Invalid access token")
     return key

@@ -46,6 +46,15 @@ class ApiKey:
 
 
 @dataclass(frozen=True, slots=True)
+class OAuthApp:
+    """The one OAuth client that is registered. `lifetime` is an access token's, in seconds."""
+
+    client_id: str = "oauth-demo"
+    client_secret: str = field(default="oauth-demo-secret", repr=False)
+    lifetime: float = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
 class SandboxConfig:
     """A sandbox.
 
@@ -56,6 +65,7 @@ class SandboxConfig:
 
     projects: tuple[str, ...] = ("demo",)
     api_keys: tuple[ApiKey, ...] = (ApiKey("api-demo"),)
+    oauth: OAuthApp = field(default_factory=OAuthApp)
     randomization_units: tuple[str, ...] = ("user",)
     limits: Limits = field(default_factory=Limits)
     faults: tuple[Fault, ...] = ()

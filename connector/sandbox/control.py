@@ -25,6 +25,9 @@ _PAGES = {
     "PUT /sandbox/limits": 'an object of "global", "route", "token", "ip"; null or missing is no limit',
     "GET /sandbox/metrics/{project}": "every metric, unpaged, with every field",
     "PATCH /sandbox/metrics/{project}/{key}": "set fields as a person or LaunchDarkly itself would; null removes one",
+    "GET /sandbox/oauth": "how often each kind of OAuth token was asked for",
+    "POST /sandbox/oauth/expire": "end every OAuth access token; refresh tokens stay good",
+    "POST /sandbox/oauth/revoke": "end every OAuth token, as a customer who takes the consent back",
     "POST /sandbox/reset": "back to how it was started",
 }
 
@@ -97,6 +100,20 @@ def edit_metric(project: str, key: str) -> Response:
     if not isinstance(fields, dict):
         raise InvalidRequestError("the body must be a JSON object of fields")
     return answer(sandbox().book(project).edit(key, fields))
+
+
+@control.get("/oauth")
+def get_oauth() -> Response:
+    return answer(dict(sandbox().grants.asked))
+
+
+@control.post("/oauth/<what>")
+def end_tokens(what: str) -> Response:
+    if what not in {"expire", "revoke"}:
+        raise InvalidRequestError("expire or revoke")
+    grants = sandbox().grants
+    (grants.expire if what == "expire" else grants.revoke)()
+    return Response(status=204)
 
 
 @control.post("/reset")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from connector.sandbox.config import SandboxConfig
 from connector.sandbox.errors import NotFoundError
 from connector.sandbox.faults import FaultPlan
+from connector.sandbox.granting import GrantBook
 from connector.sandbox.limits import RateLimiter
 from connector.sandbox.metrics import MetricBook
 from connector.sandbox.request_log import RequestLog
@@ -20,14 +21,16 @@ class SandboxState:
         self.faults = FaultPlan()
         self.limiter = RateLimiter(config.clock)
         self.books: dict[str, MetricBook] = {}
+        self.grants = GrantBook(config.oauth, config.clock)
         self.reset()
 
     def reset(self) -> None:
-        """Back to how it was started: no metrics, no log, the configured faults and limits."""
+        """Back to how it was started: no metrics, no consents, no log, the configured faults and limits."""
         config = self.config
         self.books = {
             project: MetricBook(project, config.randomization_units, config.clock) for project in config.projects
         }
+        self.grants = GrantBook(config.oauth, config.clock)
         self.faults.set(config.faults, config.seed)
         self.limiter.set(config.limits)
         self.requests.clear()

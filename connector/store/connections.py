@@ -9,11 +9,11 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Connection as Tx
-from sqlalchemy import Row, or_, select, update
+from sqlalchemy import Row, delete, or_, select, update
 
 from connector.store.rows import insert_ignoring
 from connector.store.statements import Statement, json_value
-from connector.store.tables import connections
+from connector.store.tables import connections, oauth_grants
 from connector.store.vault import Vault
 
 
@@ -184,14 +184,15 @@ def set_source(tx: Tx, vault: Vault, connection_id: str, credential: Mapping[str
 
 
 def set_credential(tx: Tx, vault: Vault, connection_id: str, secret: str) -> None:
+    """Another credential; an OAuth grant that renewed the one before is forgotten with it."""
     fresh = {"credential": vault.encrypt(secret), "account": None, "resting_until": None}
     tx.execute(update(connections).where(connections.c.id == connection_id).values(fresh))
+    tx.execute(delete(oauth_grants).where(oauth_grants.c.connection_id == connection_id))
 
 
-def set_project(tx: Tx, connection_id: str, *, project_key: str, base_url: str) -> None:
-    """Say which project of which LaunchDarkly a connection feeds, once its customer has chosen it."""
-    chosen = {"project_key": project_key, "base_url": base_url}
-    tx.execute(update(connections).where(connections.c.id == connection_id).values(chosen))
+def renew_credential(tx: Tx, vault: Vault, connection_id: str, token: str) -> None:
+    """The same consent's next access token: account and budget stay as they are."""
+    tx.execute(update(connections).where(connections.c.id == connection_id).values(credential=vault.encrypt(token)))
 
 
 def set_account(tx: Tx, connection_id: str, account: str) -> None:
@@ -236,3 +237,4 @@ def remove(tx: Tx, vault: Vault, connection_id: str, *, now: float) -> None:
         .where(connections.c.id == connection_id)
         .values(state=ConnectionState.REMOVED, removed_at=now, credential=vault.encrypt(""), source_credential=None)
     )
+    tx.execute(delete(oauth_grants).where(oauth_grants.c.connection_id == connection_id))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection, select, update
 
-from connector.store.tables import connections, endpoint_secrets, idempotency_keys, setup_links
+from connector.store.tables import connections, endpoint_secrets, idempotency_keys, oauth_grants, setup_links
 from connector.store.vault import Vault
 
 _SEALED = (
@@ -14,6 +14,8 @@ _SEALED = (
     (connections, connections.c.credential),
     (connections, connections.c.source_credential),
     (setup_links, setup_links.c.credential),
+    (setup_links, setup_links.c.pending),
+    (oauth_grants, oauth_grants.c.refresh_token),
     (idempotency_keys, idempotency_keys.c.request),
 )
 """Every column that the vault encrypts."""

@@ -278,6 +278,19 @@ setup_links = Table(
     Column("used_at", Time),
     Column("base_url", Text),
     Column("credential", LargeBinary),
+    Column("pending", LargeBinary),
+)
+
+oauth_grants = Table(
+    "oauth_grants",
+    metadata,
+    Column("connection_id", ForeignKey("connections.id"), primary_key=True),
+    Column("serial", Text, nullable=False),
+    Column("refresh_token", LargeBinary, nullable=False),
+    Column("renewed_at", Time, nullable=False),
+    Column("renew_at", Time, nullable=False, index=True),
+    Column("expires_at", Time, nullable=False),
+    Column("leased_until", Time, nullable=False),
 )
 
 ended_sessions = Table(

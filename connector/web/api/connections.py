@@ -10,7 +10,7 @@ from typing import Any
 from marshmallow import fields, validate
 
 from connector.connections import OVERLAP, NewConnection
-from connector.installation import Installation, clients
+from connector.installation import Installation, clients, oauth_tokens
 from connector.launchdarkly import CredentialRefused, LaunchDarklyError
 from connector.setup_links import EXPIRES, LONGEST, SetupLinks
 from connector.store import connections, endpoints
@@ -305,7 +305,7 @@ def resource(installation: Installation, access: Access) -> Resource:  # noqa: C
             encrypted = connections.stored_credential(tx, connection.id)
         verdict: dict[str, Any] = dict.fromkeys(TestSchema().fields) | {"ok": False}
         try:
-            client = clients(installation.settings)(
+            client = clients(installation.settings, oauth_tokens(installation))(
                 connection, endpoint.partner if endpoint is not None else "", installation.vault.decrypt(encrypted)
             )
             identity = client.caller_identity()

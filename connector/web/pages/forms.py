@@ -68,5 +68,9 @@ def cookie_name(what: str, *, secure: bool) -> str:
     return f"__Host-connector-{what}" if secure else f"connector-{what}"
 
 
-def set_cookie(response: Response, name: str, value: str, *, secure: bool) -> None:
-    response.set_cookie(name, value, path="/", secure=secure, httponly=True, samesite="Strict")
+def set_cookie(
+    response: Response, name: str, value: str, *, secure: bool, samesite: str = "Strict", max_age: float | None = None
+) -> None:
+    """`max_age` is in seconds; without one the cookie ends with the browser."""
+    age = None if max_age is None else int(max_age)
+    response.set_cookie(name, value, max_age=age, path="/", secure=secure, httponly=True, samesite=samesite)

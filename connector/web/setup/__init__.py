@@ -1,4 +1,4 @@
-"""`/setup/{token}`: the page on which a customer gives a connection its LaunchDarkly key.
+"""`/setup/{token}`: the page on which a customer gives a connection its LaunchDarkly key, or consents by OAuth.
 
 Whoever has the link may use it, once: it shows the partner and what will be done, and nothing else of the installation.
 """
@@ -7,18 +7,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, g, redirect, render_template, request, url_for
+from flask import Blueprint, g, make_response, redirect, render_template, request, url_for
 
 from connector.connections import ConnectionRefused
 from connector.delivery import Runner
 from connector.delivery.applying import Clients
-from connector.launchdarkly import BASE_URLS, CredentialRefused, least_privilege_policy
+from connector.installation import OAUTH_CALLBACK
+from connector.launchdarkly import BASE_URLS, CredentialRefused, Grant, least_privilege_policy
 from connector.partners import Partners
 from connector.setup_links import Setup, SetupLinkRefused, SetupLinks
 from connector.web import pages
 from connector.web.pages.forms import Forms
 from connector.web.pages.tries import Tries
 from connector.web.problems import Problem
+from connector.web.setup.consent import Consent
 from connector.web.setup.trying import KeyNotUsable, try_key, try_project
 
 MOST_TRIES = 10
@@ -33,12 +35,21 @@ REGIONS = {"us": "United States (app.launchdarkly.com)", "eu": "EU (app.eu.launc
 class SetupPage:
     """The steps of the page: a key is tried, a project is chosen, both are stored.
 
-    `title` is what customers call the product that asks; without it they are told the partner's name.
+    `title` is what customers call the product that asks; without it they are told the partner's name. With `consent`
+    they may connect by OAuth.
     """
 
     def __init__(
-        self, links: SetupLinks, clients: Clients, partners: Partners, runner: Runner, *, title: str | None = None
+        self,
+        links: SetupLinks,
+        clients: Clients,
+        partners: Partners,
+        runner: Runner,
+        consent: Consent | None = None,
+        *,
+        title: str | None = None,
     ) -> None:
+        self._consent = consent
         self._title = title
         self._links = links
         self._clients = clients
@@ -55,7 +66,7 @@ class SetupPage:
 
     def show(self, token: str, setup: Setup, wrong: KeyNotUsable | None = None) -> tuple[str, int]:
         """The form of the step that is next."""
-        about = {
+        about: dict[str, Any] = {
             "setup": setup,
             "token": token,
             "partner": self._asking(setup),
@@ -66,17 +77,26 @@ class SetupPage:
             regions = REGIONS if setup.base_url in BASE_URLS.values() else {}
             region = next((name for name, url in BASE_URLS.items() if url == setup.base_url), "us")
             policy = least_privilege_policy(setup.connection.project_key or "YOUR-PROJECT-KEY")
-            return render_template("setup/key.html", **about, regions=regions, region=region, policy=policy), status
+            about |= {"regions": regions, "region": region, "policy": policy, "oauth": self._consent is not None}
+            return render_template("setup/key.html", **about), status
         try:
             tried = try_key(self._clients, setup.connection, setup.partner, setup.base_url, setup.credential)
         except KeyNotUsable as refused:
             tried, about["wrong"], status = None, wrong or refused, 422
         chosen = request.form.get("project", "")
-        return render_template("setup/project.html", **about, tried=tried, chosen=chosen), status
+        return render_template(
+            "setup/project.html",
+            **about,
+            tried=tried,
+            chosen=chosen,
+            consented=isinstance(setup.credential, Grant),
+        ), status
 
     def take_key(self, token: str, setup: Setup, region: str, key: str) -> Any:
         self._count(setup)
-        base_url = BASE_URLS[region] if region in BASE_URLS and setup.base_url in BASE_URLS.values() else setup.base_url
+        return self._take(token, setup, _base_url(setup, region), key)
+
+    def _take(self, token: str, setup: Setup, base_url: str, key: str | Grant) -> Any:
         try:
             try_key(self._clients, setup.connection, setup.partner, base_url, key)
             if not setup.chooses_project:
@@ -85,6 +105,36 @@ class SetupPage:
         except KeyNotUsable as refused:
             return self.show(token, setup, refused)
         return redirect(url_for("setup.show", token=token), 303)
+
+    def ask_consent(self, setup: Setup, region: str) -> Any:
+        """A page that leads on to LaunchDarkly: a redirect of a form's answer is what its own policy forbids."""
+        consent = self._consenting()
+        self._count(setup)
+        url, departure = consent.begin(setup, _base_url(setup, region))
+        response = make_response(render_template("setup/leave.html", setup=setup, url=url))
+        consent.remember(response, departure)
+        return response
+
+    def take_consent(self) -> Any:
+        """The customer comes back from LaunchDarkly. Raises `Problem`."""
+        consent = self._consenting()
+        try:
+            returned = consent.returned(request)
+        except SetupLinkRefused as refused:
+            raise Problem(400, refused.code, str(refused)) from None
+        try:
+            response = make_response(
+                self._take(returned.token, returned.setup, returned.base_url, consent.pay_in(returned, request))
+            )
+        except KeyNotUsable as refused:
+            response = make_response(self.show(returned.token, returned.setup, refused))
+        consent.forget(response)
+        return response
+
+    def _consenting(self) -> Consent:
+        if self._consent is None:
+            raise Problem(404, "not_found", "There is no such page.")
+        return self._consent
 
     def take_project(self, token: str, setup: Setup, project: str) -> Any:
         self._count(setup)
@@ -98,7 +148,7 @@ class SetupPage:
     def forget_key(self, setup: Setup) -> None:
         self._links.release(setup)
 
-    def _finish(self, setup: Setup, project: str, base_url: str, key: str) -> Any:
+    def _finish(self, setup: Setup, project: str, base_url: str, key: str | Grant) -> Any:
         """Raises `KeyNotUsable` or `Problem`."""
         try:
             left = try_project(self._clients, setup.connection, setup.partner, base_url, key, project)
@@ -128,6 +178,12 @@ class SetupPage:
         self._tries.count(setup.link_id)
 
 
+def _base_url(setup: Setup, region: str) -> str:
+    """The LaunchDarkly that the customer chose, where there is a choice."""
+    chooses = region in BASE_URLS and setup.base_url in BASE_URLS.values()
+    return BASE_URLS[region] if chooses else setup.base_url
+
+
 def blueprint(page: SetupPage, forms: Forms) -> Blueprint:
     routes = Blueprint("setup", __name__, url_prefix="/setup", template_folder="templates")
 
@@ -145,6 +201,14 @@ def blueprint(page: SetupPage, forms: Forms) -> Blueprint:
     def take_key(token: str) -> Any:
         key = request.form.get("api_key", "").strip()
         return page.take_key(token, page.open(token), request.form.get("region", ""), key)
+
+    @routes.post("/<token>/oauth")
+    def ask_consent(token: str) -> Any:
+        return page.ask_consent(page.open(token), request.form.get("region", ""))
+
+    @routes.get(OAUTH_CALLBACK.removeprefix("/setup"))
+    def take_consent() -> Any:
+        return page.take_consent()
 
     @routes.post("/<token>/project")
     def take_project(token: str) -> Any:

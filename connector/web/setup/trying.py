@@ -13,6 +13,7 @@ from connector.delivery.applying import Clients
 from connector.launchdarkly import (
     CredentialRefused,
     Forbidden,
+    Grant,
     LaunchDarkly,
     LaunchDarklyError,
     NotFound,
@@ -40,13 +41,15 @@ class Tried:
     projects: list[Project]
 
 
-def try_key(clients: Clients, connection: Connection, partner: str, base_url: str, key: str) -> Tried:
-    """Whose the key is, and what it sees. Raises `KeyNotUsable`."""
+def try_key(clients: Clients, connection: Connection, partner: str, base_url: str, key: str | Grant) -> Tried:
+    """Whose the key (or the consent) is, and what it sees. Raises `KeyNotUsable`."""
     try:
         client = _client(clients, connection, partner, base_url, key)
         return Tried(whose(client), projects(client))
     except Unauthorized as error:
         host = urlsplit(base_url).hostname
+        if isinstance(key, Grant):
+            raise KeyNotUsable(error.code, f"LaunchDarkly ({host}) ended the consent. Connect once more.") from None
         raise KeyNotUsable(
             error.code,
             f"LaunchDarkly ({host}) does not know this key. Check that it was copied whole, that it was not deleted, "
@@ -57,7 +60,7 @@ def try_key(clients: Clients, connection: Connection, partner: str, base_url: st
 
 
 def try_project(
-    clients: Clients, connection: Connection, partner: str, base_url: str, key: str, project: str
+    clients: Clients, connection: Connection, partner: str, base_url: str, key: str | Grant, project: str
 ) -> str | None:
     """Whether the key may write metrics in the project; the key of a test metric that it could not delete again.
 
@@ -74,6 +77,12 @@ def try_project(
             error.code, f"{sentence}, or give the key this policy.", least_privilege_policy(project)
         ) from None
     except Forbidden as error:
+        if isinstance(key, Grant):
+            raise KeyNotUsable(
+                error.code,
+                f'You may not write metrics in the project "{project}", so neither may the connection. Let a member '
+                "who may connect, or use an API key.",
+            ) from None
         sentence = (
             f'The key may not write metrics in the project "{project}". Give its token this policy, and try again.'
         )
@@ -82,6 +91,7 @@ def try_project(
         raise KeyNotUsable(error.code, str(error)) from None
 
 
-def _client(clients: Clients, connection: Connection, partner: str, base_url: str, key: str) -> LaunchDarkly:
-    tried = replace(connection, base_url=base_url, options=replace(connection.options, oauth=False))
-    return clients(tried, partner, key)
+def _client(clients: Clients, connection: Connection, partner: str, base_url: str, key: str | Grant) -> LaunchDarkly:
+    token, oauth = (key.access_token, True) if isinstance(key, Grant) else (key, False)
+    tried = replace(connection, base_url=base_url, options=replace(connection.options, oauth=oauth))
+    return clients(tried, partner, token)
