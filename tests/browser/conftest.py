@@ -10,14 +10,18 @@ import pytest
 from tests.browser.stage import Stage, missing, stage
 
 
-@pytest.fixture(scope="session")
-def lifted() -> Iterator[Stage]:
+def required() -> None:
     """Skips where there is no Chromium, but fails where CI should have one."""
     sentence = missing()
     if sentence is not None:
         if os.environ.get("CI") == "true":
             pytest.fail(sentence)
         pytest.skip(sentence)
+
+
+@pytest.fixture(scope="session")
+def lifted() -> Iterator[Stage]:
+    required()
     with stage() as on:
         yield on
 

@@ -204,11 +204,12 @@ def _axe() -> str:
 
 
 @contextmanager
-def stage() -> Iterator[Stage]:
-    """Start everything, and end it again."""
+def stage(host: str = "127.0.0.1", **settings: str) -> Iterator[Stage]:
+    """Start everything, and end it again. `host` is what the browser calls the connector by."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("CONNECTOR_", "LAUNCHDARKLY_"))}
     with tempfile.TemporaryDirectory(prefix="connector-browser-") as directory:
-        url, sandbox = (f"http://127.0.0.1:{port}" for port in free_ports(2))
+        port, other = free_ports(2)
+        url, sandbox = f"http://{host}:{port}", f"http://127.0.0.1:{other}"
         environment = kept | {
             "CONNECTOR_DATABASE_URL": f"sqlite:///{directory}/connector.db",
             "CONNECTOR_ADMIN_TOKEN": ADMIN_TOKEN,
@@ -217,10 +218,11 @@ def stage() -> Iterator[Stage]:
             "CONNECTOR_RESPOND_WITHIN": "30",
             "CONNECTOR_CACHE_SECONDS": "0",
             "CONNECTOR_THREADS": "8",
+            **settings,
         }
         keys = ("--api-key", "api-demo", "--reader-key", "api-reader", "--global-limit", "2000")
         projects = ("--project", "demo", "--project", "web-shop")
-        served = ("serve", "--bind", url.removeprefix("http://"))
+        served = ("serve", "--bind", f"127.0.0.1:{port}")
         with (
             process(
                 kept, f"{sandbox}/sandbox/", "sandbox", "--port", sandbox.rpartition(":")[2], *projects, *keys

@@ -1,4 +1,4 @@
-"""A customer connects by OAuth: to LaunchDarkly's consent and back, by nobody else, and as long as the consent stands."""
+"""A customer connects by OAuth: to LaunchDarkly's consent and back, nobody else, as long as the consent stands."""
 
 from __future__ import annotations
 

@@ -14,6 +14,7 @@ from werkzeug.test import TestResponse
 from tests.unit.sandbox.conftest import Caller, Time
 
 BACK = "http://127.0.0.1:8000/setup/oauth/callback"
+SECRET = "oauth-demo-secret"
 VERIFIER = "v" * 43
 ASK = {
     "response_type": "code",
@@ -33,7 +34,7 @@ def consent(call: Caller, **changes: str) -> dict[str, list[str]]:
     return parse_qs(urlsplit(answer.headers["Location"]).query)
 
 
-def pay_in(call: Caller, secret: str = "oauth-demo-secret", **form: str) -> TestResponse:
+def pay_in(call: Caller, secret: str = SECRET, **form: str) -> TestResponse:
     return call.client.post("/trust/oauth/token", data=form, auth=("oauth-demo", secret))
 
 
