@@ -71,14 +71,14 @@ class SetupPage:
             "token": token,
             "partner": self._asking(setup),
             "wrong": wrong,
+            "oauth": self._consent is not None,
         }
         status = 200 if wrong is None else 422
         if setup.credential is None or not setup.chooses_project:
             regions = REGIONS if setup.base_url in BASE_URLS.values() else {}
             region = next((name for name, url in BASE_URLS.items() if url == setup.base_url), "us")
             policy = least_privilege_policy(setup.connection.project_key or "YOUR-PROJECT-KEY")
-            about |= {"regions": regions, "region": region, "policy": policy, "oauth": self._consent is not None}
-            return render_template("setup/key.html", **about), status
+            return render_template("setup/key.html", **about, regions=regions, region=region, policy=policy), status
         try:
             tried = try_key(self._clients, setup.connection, setup.partner, setup.base_url, setup.credential)
         except KeyNotUsable as refused:
@@ -160,7 +160,12 @@ class SetupPage:
         self._tries.forget(setup.link_id)
         self._runner.ring()
         return render_template(
-            "setup/done.html", partner=self._asking(setup), project=project, left=left, chooses=setup.chooses_project
+            "setup/done.html",
+            partner=self._asking(setup),
+            project=project,
+            left=left,
+            chooses=setup.chooses_project,
+            oauth=self._consent is not None,
         )
 
     def _asking(self, setup: Setup) -> str:

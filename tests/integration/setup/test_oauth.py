@@ -17,13 +17,14 @@ import requests
 from flask import Flask
 
 from connector.app import create_app
-from connector.delivery.tokens import Tokens
+from connector.delivery.tokens import PATIENCE, Tokens
 from connector.installation import oauth_client, oauth_tokens
 from connector.launchdarkly import OAuthClient, OAuthUnavailable
 from connector.oauth_flows import WITHIN, OAuthFlows
 from connector.setup_links import SetupLinks
 from connector.store import connections, grants, rekey
 from connector.store.connections import Connection
+from connector.store.database import Database, StoreUnavailable
 from connector.store.grants import StoredGrant
 from tests.browser.processes import free_ports, process
 from tests.integration.console.conftest import House, settings_of
@@ -314,12 +315,15 @@ class TestTheToken:
         said: list[str] = []
 
         def want() -> None:
-            tokens = oauth_tokens(home.installation)  # as another process has its own
+            database = Database(home.installation.settings.database_url)  # as another process has its own
+            tokens = Tokens(database, home.installation.vault, oauth_client(home.installation.settings))
             together.wait(60)
             try:
                 said.append(tokens.usable(added.connection.id))
             except OAuthUnavailable:
                 said.append("busy")
+            finally:
+                database.close()
 
         threads = [Thread(target=want) for _ in range(6)]
         for thread in threads:
@@ -329,6 +333,34 @@ class TestTheToken:
         assert refreshes(home) == asked + 1
         assert len(said) == 6
         assert set(said) - {"busy"} == {stored_key(home, added.connection)}
+
+    def test_that_was_renewed_is_kept_though_the_store_fails_for_a_while(self, home: House, added: Any) -> None:
+        installation, connection = home.installation, added.connection
+        slept: list[float] = []
+
+        class Failing:
+            """Takes the claim, then nothing for a while: as a database that restarts."""
+
+            def __init__(self) -> None:
+                self.writes = 0
+
+            def __getattr__(self, name: str) -> Any:
+                return getattr(installation.database, name)
+
+            def write(self, work: Any) -> Any:
+                self.writes += 1
+                if 1 < self.writes < 5:
+                    raise StoreUnavailable("it restarts")
+                return installation.database.write(work)
+
+        database: Any = Failing()
+        age(home, connection, expires_at=0.0)
+        oauth = oauth_client(installation.settings)
+        token = Tokens(database, installation.vault, oauth, sleep=slept.append).usable(connection.id)
+        assert stored_key(home, connection) == token
+        assert slept == list(PATIENCE[:3])
+        age(home, connection, expires_at=0.0)
+        assert oauth_tokens(installation).usable(connection.id) != token, "its refresh token was kept as well"
 
     def test_what_was_taken_back_pauses_the_connection_until_it_is_connected_again(
         self, home: House, added: Any

@@ -69,7 +69,7 @@ def test_codes_are_unique() -> None:
     codes = [
         kind.code for kind in LaunchDarklyError.__subclasses__() if kind.__module__.startswith("connector.launchdarkly")
     ]
-    assert len(set(codes)) == len(codes) == 12
+    assert len(set(codes)) == len(codes) == 14
 
 
 def test_an_error_reads_as_a_sentence_with_the_id_that_support_asks_for() -> None:
