@@ -2,6 +2,47 @@
 
 from __future__ import annotations
 
-from tests.integration.console.conftest import any_house, house, stand_in
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from connector.app import create_app
+from tests.browser.processes import free_ports, process
+from tests.integration.console.conftest import House, any_house, house, settings_of, stand_in
+from tests.integration.setup.consenting import OAUTH
+from tests.integration.web.conftest import Sandbox
 
 __all__ = ["any_house", "house", "stand_in"]
+
+
+@pytest.fixture(scope="module")
+def consenting() -> Iterator[Sandbox]:
+    """A LaunchDarkly of this module's own: here consents are taken back."""
+    (port,) = free_ports(1)
+    url = f"http://127.0.0.1:{port}"
+    with process(os.environ, url + "/sandbox/", "sandbox", "--port", str(port)):
+        yield Sandbox(url)
+
+
+@pytest.fixture(scope="module")
+def home(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory, consenting: Sandbox) -> Iterator[House]:
+    path = tmp_path_factory.mktemp("home") / "connector.db"
+    shutil.copyfile(sqlite_template, path)
+    app = create_app(settings_of(f"sqlite:///{path}", **OAUTH))
+    try:
+        yield House(app, consenting)
+    finally:
+        app.extensions["connector"].close()
+
+
+@pytest.fixture
+def any_home(database_url: str, consenting: Sandbox) -> Iterator[House]:
+    """On SQLite and on PostgreSQL."""
+    app = create_app(settings_of(database_url, **OAUTH))
+    try:
+        yield House(app, consenting)
+    finally:
+        app.extensions["connector"].close()
