@@ -98,7 +98,9 @@ def key_accepted(customer: Customer) -> Finding:
 
 
 def key_owner(customer: Customer) -> Finding:
-    if customer.identity.get("serviceToken") is False and not customer.connection.options.oauth:
+    if customer.connection.options.oauth:
+        return ok("It is a consent: it stands as long as the member who gave it.")
+    if customer.identity.get("serviceToken") is False:
         return warning(
             "The key is a person's: it goes when that person leaves.",
             "Make a service token in LaunchDarkly; then set-key.",
