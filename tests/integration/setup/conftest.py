@@ -32,6 +32,7 @@ def home(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory, consen
     path = tmp_path_factory.mktemp("home") / "connector.db"
     shutil.copyfile(sqlite_template, path)
     app = create_app(settings_of(f"sqlite:///{path}", **OAUTH))
+    app.extensions["connector"].duties.stop()  # what is renewed, a test has renewed
     try:
         yield House(app, consenting)
     finally:
@@ -42,6 +43,7 @@ def home(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory, consen
 def any_home(database_url: str, consenting: Sandbox) -> Iterator[House]:
     """On SQLite and on PostgreSQL."""
     app = create_app(settings_of(database_url, **OAUTH))
+    app.extensions["connector"].duties.stop()  # what is renewed, a test has renewed
     try:
         yield House(app, consenting)
     finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+import time
 from pathlib import Path
 from threading import Barrier, Thread
 from typing import Any
@@ -148,6 +149,7 @@ class TestTheToken:
     def test_that_is_rejected_though_it_is_fresh_pauses_the_connection(self, home: House, added: Any) -> None:
         asked = refreshes(home)
         end(home, "expire")
+        age(home, added.connection, renewed_at=time.time() + 3600.0)
         home.send(added, {"id": "evt_1", "key": f"fresh_{added.connection.id[-6:]}"})
         assert home.connection(added.connection.id).state_code == "launchdarkly_unauthorized"
         assert refreshes(home) == asked, "it is not renewed without end"
