@@ -68,7 +68,10 @@ class Fate:
         with self._lock:
             self._left -= 1
             if self._left < 0:
-                _append(self._control / DEATHS, point)
+                try:
+                    _append(self._control / DEATHS, point)
+                except OSError:
+                    return  # the disk is full: a death that cannot be counted is put off
                 os.kill(os.getpid(), signal.SIGKILL)
 
 
