@@ -6,6 +6,7 @@ import os
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 import pytest
@@ -54,6 +55,7 @@ def test_every_answer_is_as_documented(roomy: Any, known: dict[str, Any], mode: 
     schema = schemathesis.openapi.from_wsgi("/openapi.json", roomy.app)
     schema.config.generation.with_security_parameters = False
     answered: defaultdict[str, Counter[int]] = defaultdict(Counter)
+    turns = count()
     for found in schema.get_all_operations():
         operation = found.ok()
         if mode is GenerationMode.NEGATIVE and not (operation.body or operation.query or operation.headers):
@@ -69,8 +71,8 @@ def test_every_answer_is_as_documented(roomy: Any, known: dict[str, Any], mode: 
         )
         @given(case=operation.as_strategy(generation_mode=mode))
         def judge(case: Any) -> None:
-            # What the first address takes away, the ones behind it would miss.
-            if case.path_parameters and case.method != "DELETE" and sum(map(ord, str(case.body))) % 3:
+            # Two of three addresses lead to something. What a DELETE takes away, the ones behind it would miss.
+            if case.path_parameters and case.method != "DELETE" and next(turns) % 3:
                 case.path_parameters.update({name: known[name] for name in case.path_parameters})
             answer = case.call_and_validate(headers={"Authorization": f"Bearer {TOKEN}"}, excluded_checks=EXCLUDED)
             answered[f"{case.method} {case.path}"][answer.status_code] += 1
