@@ -28,7 +28,7 @@ from connector.launchdarkly import Call, LaunchDarkly, OAuthClient, Renewing, po
 from connector.partners import MappingRefused, Partner, Partners, built_in
 from connector.policy import Rules, RulesError
 from connector.settings import Settings
-from connector.store import endpoints, schema
+from connector.store import connections, endpoints, schema
 from connector.store.connections import Connection
 from connector.store.database import Database, StoreUnavailable
 from connector.store.inbox import REFRESH, Settled, Work
@@ -150,6 +150,15 @@ def oauth_client(settings: Settings) -> OAuthClient | None:
 def oauth_tokens(installation: Installation) -> Tokens:
     """What renews the access tokens of the customers who connected by OAuth."""
     return Tokens(installation.database, installation.vault, oauth_client(installation.settings))
+
+
+def client_of(installation: Installation, connection: Connection) -> LaunchDarkly:
+    """The client of a stored connection, for whoever wants to try it. Raises `CredentialRefused` or `VaultError`."""
+    with installation.database.read() as tx:
+        partner = endpoints.partner_of(tx, connection.id)
+        encrypted = connections.stored_credential(tx, connection.id)
+    make = clients(installation.settings, oauth_tokens(installation))
+    return make(connection, partner, installation.vault.decrypt(encrypted))
 
 
 def clients(settings: Settings, tokens: Tokens | None = None) -> Clients:

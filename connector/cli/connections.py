@@ -15,7 +15,7 @@ import click
 from connector.cli.output import opened, print_json, print_table, printable
 from connector.cli.setup_links import setup_link
 from connector.connections import OVERLAP, NewConnection
-from connector.installation import Installation, clients, oauth_tokens, text_of
+from connector.installation import Installation, client_of, text_of
 from connector.launchdarkly import DEFAULT_BASE_URL, least_privilege_policy
 from connector.partners import Partner
 from connector.policy import RulesError
@@ -144,14 +144,7 @@ def show(connection: str, as_json: bool) -> None:
 def test(connection: str) -> None:
     """Try the stored key: who it is, whether the project is there, whether its metrics can be read."""
     with opened() as installation, _found(installation, connection) as found:
-        with installation.database.read() as tx:
-            endpoint = endpoints.get(tx, found.endpoint_id)
-            encrypted = stored.stored_credential(tx, found.id)
-        if endpoint is None:
-            raise click.ClickException("The connection's endpoint is gone.")
-        client = clients(installation.settings, oauth_tokens(installation))(
-            found, endpoint.partner, installation.vault.decrypt(encrypted)
-        )
+        client = client_of(installation, found)
         identity = client.caller_identity()
         click.echo(f"key        good: {identity.get('tokenName') or identity.get('tokenKind') or 'a token'}")
         project = client.project(found.project_key)

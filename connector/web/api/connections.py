@@ -10,7 +10,7 @@ from typing import Any
 from marshmallow import fields, validate
 
 from connector.connections import OVERLAP, NewConnection
-from connector.installation import Installation, clients, oauth_tokens
+from connector.installation import Installation, client_of
 from connector.launchdarkly import CredentialRefused, LaunchDarklyError
 from connector.setup_links import EXPIRES, LONGEST, SetupLinks
 from connector.store import connections, endpoints
@@ -300,14 +300,9 @@ def resource(installation: Installation, access: Access) -> Resource:  # noqa: C
     def test(connection_id: str) -> dict[str, Any]:
         """Try the stored key: who it is, and whether the project's metrics can be read"""
         connection = connection_of(database, connection_id)
-        with database.read() as tx:
-            endpoint = endpoints.get(tx, connection.endpoint_id)
-            encrypted = connections.stored_credential(tx, connection.id)
         verdict: dict[str, Any] = dict.fromkeys(TestSchema().fields) | {"ok": False}
         try:
-            client = clients(installation.settings, oauth_tokens(installation))(
-                connection, endpoint.partner if endpoint is not None else "", installation.vault.decrypt(encrypted)
-            )
+            client = client_of(installation, connection)
             identity = client.caller_identity()
             verdict["who"] = identity.get("tokenName") or identity.get("tokenKind")
             verdict["project"] = client.project(connection.project_key).get("name")
