@@ -16,6 +16,7 @@ from connector.store import schema
 from connector.store.database import Database
 from connector.store.tables import metadata
 from connector.store.vault import Vault, generate_key
+from tests.needs import lacking
 
 POSTGRES = "CONNECTOR_TEST_POSTGRES_URL"
 
@@ -24,10 +25,7 @@ POSTGRES = "CONNECTOR_TEST_POSTGRES_URL"
 def postgres_server() -> str:
     """The URL of a PostgreSQL database in which the tests may make and drop schemas."""
     if POSTGRES not in os.environ:
-        sentence = f"Set {POSTGRES} (postgresql+psycopg://…) to run this on PostgreSQL too."
-        if os.environ.get("CI") == "true":
-            pytest.fail(sentence)
-        pytest.skip(sentence)
+        lacking(f"Set {POSTGRES} (postgresql+psycopg://…) to run this on PostgreSQL too.")
     return os.environ[POSTGRES]
 
 

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import pytest
 
 from tests.browser.stage import Stage, missing, stage
+from tests.needs import lacking
 
 
 def required() -> None:
     """Skips where there is no Chromium, but fails where CI should have one."""
     sentence = missing()
     if sentence is not None:
-        if os.environ.get("CI") == "true":
-            pytest.fail(sentence)
-        pytest.skip(sentence)
+        lacking(sentence)
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -21,6 +20,7 @@ from connector.store.vault import generate_key
 from tests.deploy.installed import fill, goes_on, put, rows
 from tests.deploy.places import own_database
 from tests.integration.web.conftest import Sandbox, running_sandbox  # noqa: F401
+from tests.needs import program
 
 FIRST = "0001"
 
@@ -94,12 +94,12 @@ def _upgrade(url: str, to: str = "head") -> None:
 def _back_up_and_restore(one: str, other: str, directory: Path) -> None:
     """By the commands of docs/how-to/back-up-and-restore.md."""
     if one.startswith("sqlite"):
-        _needed("sqlite3")
+        program("sqlite3")
         backup = directory / "backup.db"
         _run("sqlite3", one.removeprefix("sqlite:///"), f".backup '{backup}'")
         _run("install", "-m", "600", str(backup), other.removeprefix("sqlite:///"))
         return
-    _needed("pg_dump")
+    program("pg_dump")
     dump = directory / "connector.dump"
     _run("pg_dump", "--format=custom", f"--file={dump}", _libpq(one))
     options = ["--clean", "--if-exists", "--no-owner", "--single-transaction"]
@@ -108,10 +108,6 @@ def _back_up_and_restore(one: str, other: str, directory: Path) -> None:
 
 def _libpq(url: str) -> str:
     return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
-
-
-def _needed(program: str) -> None:
-    assert shutil.which(program), f"{program} is needed: install it with this machine's packages"
 
 
 def _run(*arguments: str) -> None:

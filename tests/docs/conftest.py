@@ -16,6 +16,7 @@ from tests.deploy.places import own_database, own_queue
 from tests.docs.blocks import ROOT
 from tests.docs.shell import DEADLINE, Shell, shim
 from tests.integration.web.conftest import free_port, running
+from tests.needs import lacking
 
 REDIS = "CONNECTOR_TEST_REDIS_URL"
 
@@ -100,10 +101,7 @@ def open_shell(
 def services(postgres_server: str) -> Iterator[dict[str, str]]:
     """What stands in the pages for PostgreSQL and Redis: a database and a queue that are this test's own."""
     if REDIS not in os.environ:
-        sentence = f"Set {REDIS} (redis://…) to run the pages that need a broker."
-        if os.environ.get("CI") == "true":
-            pytest.fail(sentence)
-        pytest.skip(sentence)
+        lacking(f"Set {REDIS} (redis://…) to run the pages that need a broker.")
     broker = os.environ[REDIS]
     with own_database(postgres_server) as url, own_queue(broker) as queue:
         yield {

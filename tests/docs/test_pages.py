@@ -11,8 +11,12 @@ import pytest
 
 from tests.docs.blocks import ROOT, Block, blocks, commands, pages
 from tests.docs.shell import Shell
+from tests.needs import program
 
 RUN = [page for page in pages() if any(blocks(page, "console"))]
+
+TOOLS = {"curl", "pg_dump", "sqlite3"}
+"""What pages use that is not everywhere."""
 
 
 def named(page: Path) -> str:
@@ -24,6 +28,8 @@ def test_the_commands_of_a_page_work_one_after_the_other(
     page: Path, open_shell: Callable[..., Shell], request: pytest.FixtureRequest
 ) -> None:
     found = list(blocks(page, "console"))
+    for name in {command.text.split()[0] for block in found for command in commands(block)} & TOOLS:
+        program(name)
     services = any("postgresql+psycopg://" in block.text for block in found)
     shell = open_shell(**(request.getfixturevalue("services") if services else {}))
     for block in found:
