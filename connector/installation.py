@@ -8,9 +8,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
+
+from sqlalchemy import Connection as Tx
 
 from connector import __version__, alerts, observing
 from connector.alerts import keys, watching
@@ -23,6 +25,7 @@ from connector.delivery import tokens
 from connector.delivery.applying import Applier, Clients
 from connector.delivery.celery_runner import require_celery
 from connector.delivery.duties import Duty
+from connector.delivery.runner import Begin
 from connector.delivery.tokens import Tokens
 from connector.launchdarkly import Call, LaunchDarkly, OAuthClient, Renewing, pooled_session
 from connector.partners import MappingRefused, Partner, Partners, built_in
@@ -191,8 +194,8 @@ def clients(settings: Settings, tokens: Tokens | None = None) -> Clients:
     return client
 
 
-def applying(installation: Installation) -> Callable[[Work], Settled]:
-    """What a runner does with claimed work: apply a change, or ask the partner what changed."""
+def applying(installation: Installation) -> Begin:
+    """What a runner does with leased work: apply a change, or ask the partner what changed."""
     partners = installation.partners
     applier = Applier(
         installation.database,
@@ -208,10 +211,11 @@ def applying(installation: Installation) -> Callable[[Work], Settled]:
         RECONCILE: Reconciler(installation.database, syncing).apply,
     }
 
-    def apply(work: Work) -> Settled:
-        return others.get(work.kind, applier.apply)(work)
+    def begin(tx: Tx, work: Work) -> Callable[[], Settled]:
+        other = others.get(work.kind)
+        return applier.begin(tx, work) if other is None else partial(other, work)
 
-    return observing.attempts(apply, _partner_of(installation.database))
+    return observing.attempts(begin, _partner_of(installation.database))
 
 
 def syncer(installation: Installation) -> Syncer:

@@ -10,7 +10,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 
+from sqlalchemy import Connection as Tx
 from werkzeug.exceptions import HTTPException
 
 from connector import instruments, tracing
@@ -22,6 +24,8 @@ log = logging.getLogger(__name__)
 
 UNKNOWN = "unknown"
 """The partner of a request that no endpoint claims."""
+
+Begin = Callable[[Tx, Work], Callable[[], Settled]]
 
 _attempt: ContextVar[Mapping[str, str | int] | None] = ContextVar("attempt", default=None)
 
@@ -89,10 +93,10 @@ def _answered(error: Exception) -> tuple[int, str]:
             return getattr(error, "status", 500), getattr(error, "code", "internal_error")
 
 
-def attempts(apply: Callable[[Work], Settled], partner_of: Callable[[str], str]) -> Callable[[Work], Settled]:
-    """`apply`, seen. `partner_of` names the partner of a connection."""
+def attempts(begin: Begin, partner_of: Callable[[str], str]) -> Begin:
+    """`begin`, whose attempts are seen. `partner_of` names the partner of a connection."""
 
-    def seen(work: Work) -> Settled:
+    def seen(work: Work, attempt: Callable[[], Settled]) -> Settled:
         partner = partner_of(work.connection_id)
         ids: dict[str, str | int] = {
             "delivery": work.delivery_id,
@@ -103,7 +107,7 @@ def attempts(apply: Callable[[Work], Settled], partner_of: Callable[[str], str])
         started = time.perf_counter()
         try:
             with tracing.span("apply") as span:
-                settled = apply(work)
+                settled = attempt()
                 result = str(settled.outcome or settled.result.get("code", "held"))
                 seconds = time.perf_counter() - started
                 fields = {**ids, "partner": partner, "kind": work.kind, "attempt": work.attempts, "result": result}
@@ -122,7 +126,7 @@ def attempts(apply: Callable[[Work], Settled], partner_of: Callable[[str], str])
         log.log(logging.WARNING if failed else logging.INFO, "change attempted", extra=extra)
         return settled
 
-    return seen
+    return lambda tx, work: partial(seen, work, begin(tx, work))
 
 
 def calls(partner: str, observe: Callable[[Call], None] | None) -> Callable[[Call], None]:

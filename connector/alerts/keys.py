@@ -12,7 +12,7 @@ from collections.abc import Callable
 from sqlalchemy import Connection as Tx
 
 from connector.delivery.applying import Clients
-from connector.delivery.pacing import Pace, scopes_of
+from connector.delivery.pacing import Pace
 from connector.launchdarkly import CredentialRefused, LaunchDarklyError, Unauthorized
 from connector.store import budgets, connections, endpoints
 from connector.store.connections import Connection, ConnectionState
@@ -47,7 +47,7 @@ class KeyCheck:
         with self._database.read() as tx:
             stored = connections.stored_credential(tx, connection.id)
             partner = endpoints.partner_of(tx, connection.id)
-            limited = budgets.known(tx, scopes_of(connection))
+            limited = budgets.known(tx, budgets.scopes_of(connection))
         pace = Pace(self._database, connection, known=limited, clock=self._clock)
         try:
             client = self._clients(

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 from connector.catalogue.drift import Live, slim
 from connector.delivery.applying import Clients
-from connector.delivery.pacing import Pace, Paced, scopes_of
+from connector.delivery.pacing import Pace, Paced
 from connector.delivery.retrying import due_after, opens_at
 from connector.launchdarkly import LaunchDarklyError, RateLimited
 from connector.store import budgets
@@ -44,7 +44,7 @@ class Looker:
         `StoreUnavailable`.
         """
         with self._database.read() as tx:
-            known = budgets.known(tx, scopes_of(connection))
+            known = budgets.known(tx, budgets.scopes_of(connection))
         pace = Pace(self._database, connection, known=known, clock=self._clock)
         deadline = self._clock() + PATIENCE
 

@@ -9,18 +9,19 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from functools import lru_cache, partial
 from typing import Any, Protocol
 
 from sqlalchemy import Connection as Tx
 
+from connector.delivery.convergence import Create, actions
 from connector.delivery.merging import Clock, Merged, merge
 from connector.delivery.metrics import Metrics
-from connector.delivery.pacing import Pace, Paced, scopes_of
+from connector.delivery.pacing import Pace, Paced
 from connector.delivery.retrying import due_after, given_up, opens_at
-from connector.event_types import Change, ChangeKind, Outcome
+from connector.event_types import ChangeKind, Outcome
 from connector.launchdarkly import (
     Call,
     CredentialRefused,
@@ -31,12 +32,14 @@ from connector.launchdarkly import (
     RateLimited,
     Unauthorized,
 )
-from connector.policy import PolicyError, Rules, Source, plan_metrics
-from connector.store import budgets, connections, endpoints, event_types, inbox, links
+from connector.policy import Plan, PolicyError, Rules, Source, plan_metrics
+from connector.store import briefing as briefings
+from connector.store import connections, inbox, links
+from connector.store.briefing import Briefing
 from connector.store.connections import Connection, ConnectionState
 from connector.store.database import Database
 from connector.store.inbox import Attempt, Settled, Work
-from connector.store.links import Link
+from connector.store.links import Link, LinkState
 from connector.store.vault import Vault
 
 log = logging.getLogger(__name__)
@@ -69,17 +72,20 @@ class InternalError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class _Context:
-    """What is known when an attempt begins."""
+class _Begun:
+    """An attempt that has begun: what is known, what the change makes of it, and what is to be done.
 
-    change: Change
-    event_type_id: int
-    connection: Connection
-    partner: str
-    credential: bytes = field(repr=False)
-    limited: bool
-    registers: Mapping[str, Any]
-    links: tuple[Link, ...]
+    `reserved` are the links that were kept for the metrics to be made. `plan` is None where `failure` says why, or
+    where the connection takes no changes now.
+    """
+
+    work: Work
+    started: float
+    briefing: Briefing
+    merged: Merged
+    plan: Plan | None
+    failure: Exception | None
+    reserved: Sequence[Link]
 
 
 class Applier:
@@ -106,36 +112,77 @@ class Applier:
 
     def apply(self, work: Work) -> Settled:
         """Make one attempt at `work` and write down what came of it. Raises `StoreUnavailable` only."""
+        return self._database.write(lambda tx: self.begin(tx, work))()
+
+    def begin(self, tx: Tx, work: Work) -> Callable[[], Settled]:
+        """The attempt at leased work, whose links are written within `tx`; call what it returns once that is durable.
+
+        So what leases the work begins the attempt in the same transaction.
+        """
+        if work.change is None or work.event_type_id is None:
+            raise ValueError(f"change {work.change_id} is no change of an event type")
         started = self._clock()
+        briefing = briefings.of_event_type(tx, work.event_type_id)
+        merged, plan, failure = Merged(briefing.registers), None, None
+        try:
+            clock = Clock.of(
+                work.change, received_at=work.received_at, message_id=work.message_id, position=work.position
+            )
+            merged = merge(briefing.registers, work.change, clock)
+            if briefing.connection.state is ConnectionState.ACTIVE:
+                plan = self._plan(briefing, merged)
+        except Exception as error:  # noqa: BLE001 - the attempt judges it: this transaction may be a webhook's
+            failure = error
+        reserved: list[Link] = []
+        if plan is not None and merged.wanted and not _reads_back(work):
+            reserved = self._reserve_first(tx, work, briefing, merged, plan)
+        return partial(self._attempt, _Begun(work, started, briefing, merged, plan, failure, reserved))
+
+    def _plan(self, briefing: Briefing, merged: Merged) -> Plan:
+        source = source_of(briefing.connection, briefing.partner, self._title(briefing.partner))
+        rules = rules_of(briefing.connection, self._rules)
+        return plan_metrics(merged.event_type, source, rules, key_hint=merged.key_hint)
+
+    def _reserve_first(self, tx: Tx, work: Work, briefing: Briefing, merged: Merged, plan: Plan) -> list[Link]:
+        """Keep the links of the metrics that are surely made next, under the keys that are tried first."""
+        delete = briefing.connection.options.on_delete == "delete"
+        steps = actions(plan.metrics, briefing.links, status=merged.status, delete=delete)
+        first = [
+            Link(step.planned.measure, step.planned.key, step.planned.body, LinkState.CREATING)
+            for step in steps
+            if isinstance(step, Create)
+        ]
+        return [link for link in first if self._reserve_in(tx, work, link)]
+
+    def _attempt(self, begun: _Begun) -> Settled:
+        work, briefing = begun.work, begun.briefing
         calls: list[Call] = []
-        failure: Exception | None = None
-        with self._database.read() as tx:
-            context = self._context(tx, work)
-        clock = Clock.of(
-            context.change, received_at=work.received_at, message_id=work.message_id, position=work.position
-        )
-        merged = merge(context.registers, context.change, clock)
+        failure = begun.failure
         metrics: Metrics | None = None
         account: str | None = None
-        if context.connection.state is ConnectionState.REMOVED:
+        if briefing.connection.state is ConnectionState.REMOVED:
             settled = Settled(Outcome.SKIPPED, result={"reason": "The connection was removed."})
-        elif context.connection.state is ConnectionState.PAUSED:
-            settled = Settled(None, due_at=started)  # paused since it was claimed: nobody claims it before the resume
+        elif briefing.connection.state is ConnectionState.PAUSED:
+            settled = Settled(None, due_at=begun.started)  # nobody claims it before the resume
         else:
-            pace = Pace(self._database, context.connection, known=context.limited, clock=self._clock)
+            pace = Pace(self._database, briefing.connection, known=briefing.limited, clock=self._clock)
 
             def observe(call: Call) -> None:
                 calls.append(call)
                 pace.observe(call)
 
             try:
-                credential = self._vault.decrypt(context.credential)
-                client = self._clients(context.connection, context.partner, credential, observe=observe, gate=pace.gate)
-                metrics = Metrics(
-                    client, context.connection, context.links, reserve=lambda link: self._reserve(context, link)
+                if failure is not None:
+                    raise failure  # noqa: TRY301 - judged with all that may come of the calls
+                credential = self._vault.decrypt(briefing.credential)
+                client = self._clients(
+                    briefing.connection, briefing.partner, credential, observe=observe, gate=pace.gate
                 )
-                settled = self._converge(work, context, merged, metrics)
-                if pace.limited and context.connection.account is None:
+                metrics = Metrics(
+                    client, briefing.connection, briefing.links, reserve=lambda link: self._reserve(begun, link)
+                )
+                settled = self._converge(begun, metrics)
+                if pace.limited and briefing.connection.account is None:
                     account = _account(client)
             except (LaunchDarklyError, PolicyError, CredentialRefused) as error:
                 failure = error
@@ -146,59 +193,42 @@ class Applier:
                 failure = InternalError(f"Something unexpected happened ({type(error).__name__}); the log has it.")
                 settled = self._failed(work, failure)
         attempt = Attempt(
-            started_at=started,
-            seconds=self._clock() - started,
+            started_at=begun.started,
+            seconds=self._clock() - begun.started,
             code=str(settled.outcome) if settled.outcome else getattr(failure, "code", "held"),
             message=None if failure is None else str(failure),
             calls=[_seen(call) for call in calls],
         )
-        self._write(work, context, merged, metrics, account, attempt, settled, failure)
+        self._write(begun, metrics, account, attempt, settled, failure)
         return settled
 
-    def _context(self, tx: Tx, work: Work) -> _Context:
-        if work.change is None or work.event_type_id is None:
-            raise ValueError(f"change {work.change_id} is no change of an event type")
-        connection = connections.get(tx, work.connection_id)
-        endpoint = None if connection is None else endpoints.get(tx, connection.endpoint_id)
-        if connection is None or endpoint is None:
-            raise LookupError(f"change {work.change_id} belongs to no connection")
-        return _Context(
-            change=work.change,
-            event_type_id=work.event_type_id,
-            connection=connection,
-            partner=endpoint.partner,
-            credential=connections.stored_credential(tx, connection.id),
-            limited=budgets.known(tx, scopes_of(connection)),
-            registers=event_types.state(tx, work.event_type_id),
-            links=tuple(links.of_event_type(tx, work.event_type_id)),
-        )
+    def _reserve(self, begun: _Begun, link: Link) -> bool:
+        if link in begun.reserved:
+            return True
+        return self._database.write(lambda tx: self._reserve_in(tx, begun.work, link))
 
-    def _reserve(self, context: _Context, link: Link) -> bool:
-        now = self._clock()
-        return self._database.write(
-            lambda tx: links.reserve(tx, context.connection.id, context.event_type_id, link, now=now)
-        )
+    def _reserve_in(self, tx: Tx, work: Work, link: Link) -> bool:
+        assert work.event_type_id is not None  # noqa: S101 - `begin` has seen to it
+        return links.reserve(tx, work.connection_id, work.event_type_id, link, now=self._clock())
 
-    def _converge(self, work: Work, context: _Context, merged: Merged, metrics: Metrics) -> Settled:
-        options = context.connection.options
-        source = source_of(context.connection, context.partner, self._title(context.partner))
-        event_type = merged.event_type
-        plan = plan_metrics(event_type, source, rules_of(context.connection, self._rules), key_hint=merged.key_hint)
+    def _converge(self, begun: _Begun, metrics: Metrics) -> Settled:
+        plan, merged = begun.plan, begun.merged
+        assert plan is not None and begun.work.change is not None  # noqa: S101, PT018 - else there is a failure
         if plan.skipped_by is not None:
             return Settled(Outcome.SKIPPED, result={"reason": plan.skipped_by})
-        if work.replays or work.kind == REPAIR:
+        if _reads_back(begun.work):
             metrics.read_back()
         if merged.wanted:
             metrics.converge(
                 plan.metrics,
                 identity=merged.identity,
                 status=merged.status,
-                delete=options.on_delete == "delete",
+                delete=begun.briefing.connection.options.on_delete == "delete",
             )
         result: dict[str, Any] = {"metrics": metrics.summary()}
         if notes := [*plan.notes, *metrics.notes]:
             result["notes"] = notes
-        return Settled(outcome_of(context.change.kind, merged, metrics), result=result)
+        return Settled(outcome_of(begun.work.change.kind, merged, metrics), result=result)
 
     def _failed(self, work: Work, error: Exception) -> Settled:
         now = self._clock()
@@ -219,40 +249,46 @@ class Applier:
 
     def _write(
         self,
-        work: Work,
-        context: _Context,
-        merged: Merged,
+        begun: _Begun,
         metrics: Metrics | None,
         account: str | None,
         attempt: Attempt,
         settled: Settled,
         failure: Exception | None,
     ) -> None:
-        now = self._clock()
+        work, connection, now = begun.work, begun.briefing.connection, self._clock()
+        event_type_id: int = work.event_type_id  # type: ignore[assignment]  # `begin` has seen to it
+        kept = () if metrics is None else metrics.links
+        dropped = {link.measure for link in begun.reserved} - {link.measure for link in kept}
+        if metrics is not None:
+            dropped |= metrics.dropped
 
         def write(tx: Tx) -> None:
-            if not inbox.settle(tx, work, attempt, settled, now=now):
+            if not inbox.settle(tx, work, attempt, settled, now=now, registers=begun.merged.registers):
                 log.warning("change %s was taken over by another runner", work.change_id)
                 return
-            event_types.save_state(tx, context.event_type_id, merged.registers)
-            if metrics is not None:
-                for measure in metrics.dropped:
-                    links.drop(tx, context.event_type_id, measure)
-                for link in metrics.links:
-                    links.save(tx, context.event_type_id, link, now=now)
+            for measure in sorted(dropped):
+                links.drop(tx, event_type_id, measure)
+            for link in kept:
+                links.save(tx, event_type_id, link, now=now)
             if account is not None:
                 connections.set_account(tx, work.connection_id, account)
             if failure is None:
                 return
             # A person may have been faster and set another key, which this failure says nothing about.
-            same_key = connections.stored_credential(tx, work.connection_id) == context.credential
+            same_key = connections.stored_credential(tx, work.connection_id) == begun.briefing.credential
             if needs_new_key(failure) and same_key:
                 code = getattr(failure, "code", None)
                 connections.set_state(tx, work.connection_id, ConnectionState.PAUSED, code=code, reason=str(failure))
             elif (opens := window_opens_at(failure)) is not None:
-                connections.rest(tx, context.connection, max(now, opens) + self._chance() * SPREAD)
+                connections.rest(tx, connection, max(now, opens) + self._chance() * SPREAD)
 
         self._database.write(write)
+
+
+def _reads_back(work: Work) -> bool:
+    """Whether it is applied to what LaunchDarkly really has, and not to what it was told last."""
+    return work.replays > 0 or work.kind == REPAIR
 
 
 def source_of(connection: Connection, partner: str, title: str) -> Source:

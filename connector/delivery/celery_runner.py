@@ -184,6 +184,9 @@ class CeleryRunner:
     def start(self) -> None:
         self._bell.start()
 
+    def seat(self, connection_id: str) -> None:
+        """None: the threads are elsewhere."""
+
     def ring(self) -> None:
         self._bell.ring()
 

@@ -39,7 +39,7 @@ class Pace:
         self, database: Database, connection: Connection, *, known: bool, clock: Callable[[], float] = time.time
     ) -> None:
         self._database = database
-        self._account, self._token = scopes_of(connection)
+        self._account, self._token = budgets.scopes_of(connection)
         self._known = known
         self._clock = clock
 
@@ -85,11 +85,6 @@ class Pace:
         # LaunchDarkly's routes are a verb and a URL pattern: /api/v2/metrics/{project}, …/{project}/{metric}.
         resource, *keys = path.removeprefix("/api/v2/").split("/")
         return self._account, self._token, f"{self._account} {method} {'/'.join([resource, *('*' for _ in keys)])}"
-
-
-def scopes_of(connection: Connection) -> tuple[str, str]:
-    """The windows of a connection's account and token. Until the account is known, it shares with nobody."""
-    return f"account {connection.account or connection.id}", f"token {connection.id}"
 
 
 def _budget(limit: Limit | None) -> Budget | None:

@@ -13,15 +13,17 @@ import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from typing import Protocol
 
 from sqlalchemy import Connection as Tx
+from sqlalchemy.exc import SQLAlchemyError
 
 from connector.store import inbox, runners, standing
 from connector.store.database import Database, StoreUnavailable
-from connector.store.inbox import Settled, Work
+from connector.store.inbox import Lease, Settled, Work
 
 log = logging.getLogger(__name__)
 
@@ -37,10 +39,36 @@ BEATS = 6
 """How often a runner says that it lives, in the time after which it is taken for dead."""
 
 
+Begin = Callable[[Tx, Work], Callable[[], Settled]]
+"""Begins an attempt in the transaction that leases the work, and gives what goes on with it once that is durable."""
+
+
+class Seat(Protocol):
+    """A thread that is kept free for one change which is about to be accepted. Either `go` or `leave` ends it."""
+
+    @property
+    def lease(self) -> Lease: ...
+
+    def begin(self, tx: Tx, work: Work) -> None:
+        """Begin the attempt within the transaction that accepts the change; the last one counts."""
+
+    def go(self) -> None:
+        """The transaction is durable: go on with the attempt, in the thread."""
+
+    def wait(self, seconds: float) -> Settled | None:
+        """What came of the attempt; None where it takes longer, or could not be written down."""
+
+    def leave(self) -> None:
+        """Nothing was begun: the thread is for others."""
+
+
 class Runner(Protocol):
     """Whatever applies the inbox: threads here, or workers elsewhere."""
 
     def start(self) -> None: ...
+
+    def seat(self, connection_id: str) -> Seat | None:
+        """A thread for a change of this connection that is accepted now, where one is free and nothing waits for it."""
 
     def ring(self) -> None:
         """There is new work."""
@@ -91,7 +119,7 @@ class EmbeddedRunner:
     def __init__(
         self,
         database: Database,
-        apply: Callable[[Work], Settled],
+        begin: Begin,
         *,
         threads: int,
         sole: bool,
@@ -101,8 +129,10 @@ class EmbeddedRunner:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._database = database
-        self._apply = apply
+        self._begin = begin
         self._threads = threads
+        # One customer whose LaunchDarkly is slow may hold at most half of the threads.
+        self._most = max(1, threads // 2)
         self._sole = sole
         self._sweeps = sweeps
         self._take_over_after = take_over_after
@@ -139,6 +169,19 @@ class EmbeddedRunner:
 
     def ring(self) -> None:
         self._bell.set()
+
+    def seat(self, connection_id: str) -> Seat | None:
+        with self._lock:
+            if (
+                self._more  # those who wait already come first
+                or self._pool is None
+                or self._stopping.is_set()
+                or self._running.total() >= self._threads
+                or self._running[connection_id] >= self._most
+            ):
+                return None
+            self._running[connection_id] += 1
+        return _Seat(self, connection_id, Lease(self._owner, self._clock() + LEASE))
 
     def wait(self, delivery_id: str, seconds: float) -> bool:
         finished = threading.Event()
@@ -238,49 +281,107 @@ class EmbeddedRunner:
 
     def _claim(self) -> bool:
         """Take what there are threads for; whether there may be more that it could take at once."""
-        # One customer whose LaunchDarkly is slow may hold at most half of the threads.
-        most = max(1, self._threads // 2)
+        # What is left waits for a thread, or for a change before it: whatever finishes is a reason to look again.
+        self._more = True  # also for what finishes before the claim is done, and so that nobody takes a seat
         with self._lock:
-            busy = [connection for connection, running in self._running.items() if running >= most]
-            highest = max((running for running in self._running.values() if running < most), default=0)
+            busy = [connection for connection, running in self._running.items() if running >= self._most]
+            highest = max((running for running in self._running.values() if running < self._most), default=0)
             # All that is claimed may be of one connection: no more than each of them may still have.
-            free = min(self._threads - self._running.total(), most - highest)
+            free = min(self._threads - self._running.total(), self._most - highest)
         if free <= 0:
-            self._more = True
             return False
 
-        def claim(tx: Tx) -> tuple[Sequence[Work], bool]:
+        def claim(tx: Tx) -> tuple[Sequence[tuple[Work, Callable[[], Settled]]], bool]:
             now = self._clock()
             work = inbox.claim(tx, owner=self._owner, now=now, lease=LEASE, limit=free, busy=busy)
-            return work, inbox.waits(tx, now=now)
+            return [(each, self.begin(tx, each)) for each in work], inbox.waits(tx, now=now)
 
-        # What is left waits for a thread, or for a change before it: whatever finishes is a reason to look again.
-        self._more = True  # also for what finishes before the claim is done
-        work, self._more = self._database.write(claim)
-        if len(work) == free:
+        begun, self._more = self._database.write(claim)
+        if len(begun) == free:
             self._pass_on()
-        for each in work:
+        for work, attempt in begun:
             with self._lock:
-                self._running[each.connection_id] += 1
-            assert self._pool is not None  # noqa: S101 - `start` made it before this thread
-            self._pool.submit(self._apply, each).add_done_callback(self._after(each))
-        return bool(work) and self._more
+                self._running[work.connection_id] += 1
+            self.go(work, attempt)
+        return bool(begun) and self._more
 
-    def _after(self, work: Work) -> Callable[[Future[Settled]], None]:
-        def after(future: Future[Settled]) -> None:
-            with self._lock:
-                self._running[work.connection_id] -= 1
-                if not self._running[work.connection_id]:
-                    del self._running[work.connection_id]
-                waiting = list(self._waiting.get(work.delivery_id, ()))
-            for finished in waiting:
-                finished.set()
-            if (error := future.exception()) is not None:
-                # What came of the attempt could not be written; the next one settles it by reading back.
-                log.error("change %s cannot be settled now: %s", work.change_id, error)
+    def begin(self, tx: Tx, work: Work) -> Callable[[], Settled]:
+        """A defect in beginning is the attempt's to show: it must not undo a transaction that is others' too."""
+        try:
+            return self._begin(tx, work)
+        except SQLAlchemyError:
+            raise
+        except Exception as error:  # noqa: BLE001 - of any kind
+            return partial(_raise, error)
+
+    def go(
+        self, work: Work, attempt: Callable[[], Settled], ended: Callable[[Settled | None], None] = lambda _: None
+    ) -> None:
+        """Go on with an attempt in a thread that is counted already; `ended` learns what was written down of it."""
+
+        def go() -> None:
+            settled: Settled | None = None
+            try:
+                settled = attempt()
+            except Exception as error:  # noqa: BLE001 - of any kind: the next attempt settles it by reading back
+                log.error("change %s cannot be settled now: %s", work.change_id, error)  # noqa: TRY400 - one line
                 with self._lock:
                     self._owed.append(work)
-            if error is not None or self._more or self._stopping.is_set():
-                self._bell.set()
+            finally:
+                self.free(work.connection_id)
+                ended(settled)
+                with self._lock:
+                    waiting = list(self._waiting.get(work.delivery_id, ()))
+                for finished in waiting:
+                    finished.set()
+                if settled is None or self._more or self._stopping.is_set():
+                    self._bell.set()
 
-        return after
+        assert self._pool is not None  # noqa: S101 - `start` made it before anything could be claimed
+        try:
+            self._pool.submit(go)
+        except RuntimeError:  # it was stopped meanwhile: what is leased is given back, as far as that is possible
+            with self._lock:
+                self._owed.append(work)
+            self.free(work.connection_id)
+            ended(None)
+
+    def free(self, connection_id: str) -> None:
+        """A thread is there for others again."""
+        with self._lock:
+            self._running[connection_id] -= 1
+            if not self._running[connection_id]:
+                del self._running[connection_id]
+
+
+def _raise(error: Exception) -> Settled:
+    raise error
+
+
+class _Seat:
+    def __init__(self, runner: EmbeddedRunner, connection_id: str, lease: Lease) -> None:
+        self.lease = lease
+        self._runner = runner
+        self._connection_id = connection_id
+        self._attempt: tuple[Work, Callable[[], Settled]] | None = None
+        self._settled: Settled | None = None
+        self._over = threading.Lock()
+        self._over.acquire()
+
+    def begin(self, tx: Tx, work: Work) -> None:
+        self._attempt = work, self._runner.begin(tx, work)
+
+    def go(self) -> None:
+        assert self._attempt is not None  # noqa: S101 - `begin` comes first
+        self._runner.go(*self._attempt, self._end)
+
+    def wait(self, seconds: float) -> Settled | None:
+        self._over.acquire(timeout=seconds)
+        return self._settled
+
+    def leave(self) -> None:
+        self._runner.free(self._connection_id)
+
+    def _end(self, settled: Settled | None) -> None:
+        self._settled = settled
+        self._over.release()

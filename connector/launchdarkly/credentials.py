@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import re
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 BASE_URLS = {
@@ -71,6 +72,7 @@ def check_oauth_token(token: str) -> None:
         raise CredentialRefused("not_ascii", "The token contains characters that no token has: copy it again.")
 
 
+@lru_cache(maxsize=64)
 def check_base_url(url: str) -> str:
     """The base URL that `url` (or a name of `BASE_URLS`, such as `eu`) stands for, without `/api/v2` or a slash behind.
 

@@ -13,12 +13,12 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from connector.app import web_app
-from connector.delivery.runner import LEASE
+from connector.delivery.runner import LEASE, Begin
 from connector.installation import applying, open_installation
 from connector.settings import Settings, SettingsError
 from connector.store import history, inbox
 from connector.store.database import Database, StoreUnavailable
-from connector.store.inbox import Settled, Work
+from connector.store.inbox import Work
 
 log = logging.getLogger(__name__)
 
@@ -29,16 +29,17 @@ PAUSE = 60.0
 class InlineRunner:
     """Applies in the thread that waits, and never otherwise."""
 
-    def __init__(
-        self, database: Database, apply: Callable[[Work], Settled], *, clock: Callable[[], float] = time.time
-    ) -> None:
+    def __init__(self, database: Database, begin: Begin, *, clock: Callable[[], float] = time.time) -> None:
         self._database = database
-        self._apply = apply
+        self._begin = begin
         self._clock = clock
         self._owner = f"function:{secrets.token_hex(8)}"
 
     def start(self) -> None:
         """Nothing to start: there are no threads."""
+
+    def seat(self, connection_id: str) -> None:
+        """None: there are no threads."""
 
     def ring(self) -> None:
         """Nothing to wake: `wait` does the work."""
@@ -72,6 +73,9 @@ class InlineRunner:
                 log.exception("change %s failed unexpectedly", work.change_id)
                 self._give_back(work, due_at=self._clock() + PAUSE)
         return bool(claimed)
+
+    def _apply(self, work: Work) -> None:
+        self._database.write(lambda tx: self._begin(tx, work))()
 
     def _give_back(self, work: Work, *, due_at: float) -> None:
         self._database.write(lambda tx: inbox.give_back(tx, work, due_at=due_at))

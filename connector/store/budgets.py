@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, select, update
 
+from connector.store import connections
 from connector.store.rows import insert_ignoring
 from connector.store.statements import Statement
 from connector.store.tables import budgets
@@ -28,12 +29,17 @@ class Budget:
     reset_at: float
 
 
-_KNOWN = Statement("SELECT scope FROM budgets WHERE scope = :scope")
+def scopes_of(connection: connections.Connection) -> tuple[str, str]:
+    """The windows of a connection's account and token. Until the account is known, it shares with nobody."""
+    return f"account {connection.account or connection.id}", f"token {connection.id}"
 
 
-def known(tx: Connection, scopes: Sequence[str]) -> bool:
-    """Whether any of these has ever been limited; where none was, nothing has to be taken."""
-    return any(_KNOWN.one(tx, {"scope": scope}) for scope in scopes)
+_KNOWN = Statement("SELECT 1 FROM budgets WHERE scope IN (:account, :token) LIMIT 1")
+
+
+def known(tx: Connection, scopes: tuple[str, str]) -> bool:
+    """Whether the account or the token has ever been limited; where none was, nothing has to be taken."""
+    return _KNOWN.one(tx, dict(zip(("account", "token"), scopes, strict=True))) is not None
 
 
 def take(tx: Connection, scopes: Sequence[str], *, reserve: float, now: float) -> float | None:

@@ -109,16 +109,21 @@ def _values(vault: Vault, connection: Connection, credential: str, now: float) -
     }
 
 
-_FIELDS = [each.name for each in fields(Connection)]
-_GET = Statement(f"SELECT {', '.join(_FIELDS)} FROM connections WHERE id = :id")  # noqa: S608 - our own fields
+FIELDS = [each.name for each in fields(Connection)]
+"""The columns of a connection, in the order in which `from_stored` takes them."""
+
+_GET = Statement(f"SELECT {', '.join(FIELDS)} FROM connections WHERE id = :id")  # noqa: S608 - our own fields
 _CREDENTIAL = Statement("SELECT credential FROM connections WHERE id = :id")
 
 
 def get(tx: Tx, connection_id: str) -> Connection | None:
     row = _GET.one(tx, {"id": connection_id})
-    if row is None:
-        return None
-    stored = dict(zip(_FIELDS, row, strict=True))
+    return None if row is None else from_stored(row)
+
+
+def from_stored(row: Sequence[Any]) -> Connection:
+    """What `FIELDS` of a row say."""
+    stored = dict(zip(FIELDS, row, strict=True))
     options, state = Options.from_dict(json_value(stored["options"])), ConnectionState(stored["state"])
     return Connection(**stored | {"options": options, "state": state})
 

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from connector.event_types import Change, ChangeKind
-from connector.store.statements import Statement, json_text, json_value
+from connector.store.statements import Statement, json_text
 from connector.store.tables import event_types
 
 _FIND = Statement("SELECT id FROM event_types WHERE connection_id = :connection_id AND identity = :identity")
@@ -26,8 +26,7 @@ _LEAD = (
 )
 _LEAD_IF_NEW = Statement(f"{_LEAD} NOTHING")
 _LEAD_FROM_NOW_ON = Statement(f"{_LEAD} UPDATE SET event_type_id = excluded.event_type_id")
-_STATE = Statement("SELECT state FROM event_types WHERE id = :id")
-_SAVE = Statement("UPDATE event_types SET state = :state WHERE id = :id")
+_SAVE = Statement("UPDATE event_types SET state = :state, leased_until = NULL WHERE id = :id")
 
 
 def resolve(tx: Connection, connection_id: str, change: Change, *, now: float) -> int:
@@ -60,15 +59,6 @@ def _by_keys(tx: Connection, connection_id: str, keys: list[str]) -> dict[str, i
     return {key: row[0] for key, row in found.items() if row is not None}
 
 
-def state(tx: Connection, event_type_id: int) -> Mapping[str, Any]:
-    """What `save_state` stored last; empty for a new one."""
-    row = _STATE.one(tx, {"id": event_type_id})
-    if row is None:
-        raise LookupError(f"there is no event type {event_type_id}")
-    stored: dict[str, Any] = json_value(row[0])
-    return stored
-
-
 def states(tx: Connection, connection_id: str) -> Sequence[Mapping[str, Any]]:
     """Of every event type of a connection; those of which nothing was applied yet are left out."""
     rows = tx.execute(select(event_types.c.state).where(event_types.c.connection_id == connection_id))
@@ -76,4 +66,5 @@ def states(tx: Connection, connection_id: str) -> Sequence[Mapping[str, Any]]:
 
 
 def save_state(tx: Connection, event_type_id: int, merged: Mapping[str, Any]) -> None:
+    """Keep what the source has said by now; whoever had leased the event type to find that out is done with it."""
     _SAVE.change(tx, {"id": event_type_id, "state": json_text(dict(merged))})

@@ -67,9 +67,20 @@ class NewChange:
 
 
 @dataclass(frozen=True, slots=True)
+class Lease:
+    """Who takes a change, and until when (unix seconds) nobody else does."""
+
+    owner: str
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
 class Accepted:
+    """`work` is the change that was leased with its receipt."""
+
     delivery_id: str
     duplicate: bool
+    work: Work | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +130,14 @@ _DELIVERY = Statement(
 _EARLIER = Statement(
     "SELECT id, body_digest FROM deliveries WHERE endpoint_id = :endpoint_id AND message_id = :message_id"
 )
-_CHANGE = Statement(
+_CHANGE = (
     "INSERT INTO changes (delivery_id, position, connection_id, event_type_id, label, kind, change, queued_at, state, "
-    "due_at, attempts, replays, outcome, result, finished_at) "
+    "due_at, lease_owner, attempts, replays, outcome, result, finished_at) "
     "VALUES (:delivery_id, :position, :connection_id, :event_type_id, :label, :kind, :change, :now, :state, "
-    ":due_at, 0, 0, :outcome, :result, :finished_at)"
+    ":due_at, :lease_owner, :attempts, 0, :outcome, :result, :finished_at)"
 )
+_CHANGES = Statement(_CHANGE)
+_LEASED_CHANGE = Statement(f"{_CHANGE} RETURNING id")
 
 
 def accept(
@@ -136,8 +149,12 @@ def accept(
     headers: Mapping[str, str],
     new_changes: Sequence[NewChange],
     now: float,
+    lease: Lease | None = None,
 ) -> Accepted:
-    """Write a delivery and its changes, or recognise a duplicate. Raises `MessageIdReused`."""
+    """Write a delivery and its changes, or recognise a duplicate. Raises `MessageIdReused`.
+
+    With `lease`, the only change of the delivery is leased as `claim` would do it, if nothing stands before it.
+    """
     delivery_id, digest = new_id("dlv", now), hashlib.sha256(body).digest()
     delivery = {
         "id": delivery_id,
@@ -153,8 +170,43 @@ def accept(
         if earlier is None or bytes(earlier[1]) != digest:
             raise MessageIdReused(f"message id {message_id!r} was seen before with other bytes")
         return Accepted(earlier[0], duplicate=True)
+    if lease is not None and len(new_changes) == 1:
+        work = _insert_leased(tx, delivery_id, message_id, new_changes[0], lease, now=now)
+        return Accepted(delivery_id, duplicate=False, work=work)
     _insert(tx, delivery_id, new_changes, first_position=0, now=now)
     return Accepted(delivery_id, duplicate=False)
+
+
+def _insert_leased(
+    tx: Connection, delivery_id: str, message_id: str, new: NewChange, lease: Lease, *, now: float
+) -> Work | None:
+    """None where the change has to wait for its turn: it is in the inbox like any other then."""
+    row = _row(tx, delivery_id, 0, new, now)
+    if row["event_type_id"] is None or new.connection_id is None or row["state"] != "pending":
+        _CHANGES.change(tx, row)
+        return None
+    free = {"id": row["event_type_id"], "connection_id": new.connection_id, "now": now, "until": lease.until}
+    if _TAKE_EVENT_TYPE.change(tx, free) == 0:
+        _CHANGES.change(tx, row)
+        return None
+    row |= {"due_at": lease.until, "lease_owner": lease.owner, "attempts": 1}
+    inserted = _LEASED_CHANGE.one(tx, row)
+    assert inserted is not None  # noqa: S101 - an insert without a conflict clause returns its row
+    return Work(
+        change_id=inserted[0],
+        delivery_id=delivery_id,
+        message_id=message_id,
+        position=0,
+        connection_id=new.connection_id,
+        event_type_id=row["event_type_id"],
+        kind=row["kind"],
+        change=new.change,
+        received_at=now,
+        queued_at=now,
+        attempts=1,
+        replays=0,
+        owner=lease.owner,
+    )
 
 
 def append(tx: Connection, work: Work, new_changes: Sequence[NewChange], *, now: float) -> None:
@@ -170,7 +222,7 @@ def _insert(
     # Always in one order, so that two deliveries about the same event types never wait for each other.
     numbered.sort(key=lambda item: (item[1].connection_id or "", item[1].label))
     rows = [_row(tx, delivery_id, position, new, now) for position, new in numbered]
-    _CHANGE.change_each(tx, sorted(rows, key=itemgetter("position")))
+    _CHANGES.change_each(tx, sorted(rows, key=itemgetter("position")))
 
 
 def _row(tx: Connection, delivery_id: str, position: int, new: NewChange, now: float) -> dict[str, Any]:
@@ -185,6 +237,8 @@ def _row(tx: Connection, delivery_id: str, position: int, new: NewChange, now: f
         "now": now,
         "state": new.state,
         "due_at": None,
+        "lease_owner": None,
+        "attempts": 0,
         "outcome": None if new.outcome is None else str(new.outcome),
         "result": json_text(new.said),
         "finished_at": now,
@@ -219,6 +273,12 @@ _CANDIDATES = Statement(
 _FREE = Statement(
     "SELECT id FROM event_types WHERE id = :id AND (leased_until IS NULL OR leased_until <= :now)",
     postgresql=" FOR NO KEY UPDATE SKIP LOCKED",
+)
+_TAKE_EVENT_TYPE = Statement(
+    "UPDATE event_types SET leased_until = :until WHERE id = :id AND (leased_until IS NULL OR leased_until <= :now) "
+    "AND NOT EXISTS (SELECT 1 FROM changes WHERE event_type_id = :id AND state = 'pending') "
+    "AND EXISTS (SELECT 1 FROM connections WHERE id = :connection_id AND state <> 'paused' "
+    "AND (resting_until IS NULL OR resting_until <= :now))"
 )
 _LEASE_EVENT_TYPE = Statement("UPDATE event_types SET leased_until = :until WHERE id = :event_type_id")
 _LEASE = Statement("UPDATE changes SET due_at = :until, lease_owner = :owner, attempts = attempts + 1 WHERE id = :id")
@@ -293,8 +353,19 @@ _ATTEMPT = Statement(
 )
 
 
-def settle(tx: Connection, work: Work, attempt: Attempt, settled: Settled, *, now: float) -> bool:
-    """Write an attempt and what it leaves behind; False, and nothing written, where the lease went to another."""
+def settle(
+    tx: Connection,
+    work: Work,
+    attempt: Attempt,
+    settled: Settled,
+    *,
+    now: float,
+    registers: Mapping[str, Any] | None = None,
+) -> bool:
+    """Write an attempt and what it leaves behind; False, and nothing written, where the lease went to another.
+
+    `registers` is what the source has said of the event type by now.
+    """
     mine = _lease_of(work)
     values: dict[str, Any] = {"state": "pending", "outcome": None, "due_at": settled.due_at, "finished_at": None}
     if settled.outcome is not None:
@@ -302,7 +373,10 @@ def settle(tx: Connection, work: Work, attempt: Attempt, settled: Settled, *, no
         values = {"state": state, "outcome": str(settled.outcome), "due_at": None, "finished_at": now}
     if _SETTLE.change(tx, mine | values | {"result": json_text(dict(settled.result))}) == 0:
         return False
-    _END_LEASE.change(tx, {"id": work.event_type_id})
+    if registers is None or work.event_type_id is None:
+        _END_LEASE.change(tx, {"id": work.event_type_id})
+    else:
+        event_types.save_state(tx, work.event_type_id, registers)
     tried = {
         "started_at": attempt.started_at,
         "seconds": attempt.seconds,

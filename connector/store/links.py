@@ -42,7 +42,7 @@ _DROP = Statement("DELETE FROM links WHERE event_type_id = :event_type_id AND me
 _RESERVE = Statement(
     "INSERT INTO links (connection_id, event_type_id, measure, metric_key, body, state, updated_at) "
     "VALUES (:connection_id, :event_type_id, :measure, :metric_key, :body, :state, :now) "
-    "ON CONFLICT (connection_id, metric_key) DO NOTHING"
+    "ON CONFLICT DO NOTHING"
 )
 _SAVE = Statement(
     "UPDATE links SET metric_key = :metric_key, body = :body, state = :state, updated_at = :now "
@@ -57,11 +57,14 @@ def of_event_type(tx: Connection, event_type_id: int) -> Sequence[Link]:
 
 def reserve(tx: Connection, connection_id: str, event_type_id: int, link: Link, *, now: float) -> bool:
     """Take `link.metric_key` for this event type and measure; False where another of the connection holds it."""
+    values = _values(event_type_id, link, now) | {"connection_id": connection_id}
+    if _RESERVE.change(tx, values):
+        return True
     holder = _HOLDER.one(tx, {"connection_id": connection_id, "metric_key": link.metric_key})
     if holder is not None and holder != (event_type_id, link.measure):
         return False
     _DROP.change(tx, {"event_type_id": event_type_id, "measure": link.measure})
-    return _RESERVE.change(tx, _values(event_type_id, link, now) | {"connection_id": connection_id}) == 1
+    return _RESERVE.change(tx, values) == 1
 
 
 def save(tx: Connection, event_type_id: int, link: Link, *, now: float) -> None:

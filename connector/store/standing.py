@@ -11,7 +11,8 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from connector.store.inbox import NewChange
+from connector.event_types import Outcome
+from connector.store.inbox import NewChange, Settled
 from connector.store.statements import Statement, json_value
 
 
@@ -58,3 +59,9 @@ def of_delivery(tx: Connection, delivery_id: str) -> Sequence[Standing]:
 def of_new(new: NewChange) -> Standing:
     """A change as it was accepted just now."""
     return Standing(new.label, new.kind, new.state, new.outcome, new.said)
+
+
+def of_settled(new: NewChange, settled: Settled) -> Standing:
+    """A change of which an attempt has made an end."""
+    state = "parked" if settled.outcome is Outcome.PARKED else "done"
+    return Standing(new.label, str(new.kind), state, settled.outcome, settled.result)

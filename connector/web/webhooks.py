@@ -17,6 +17,7 @@ from werkzeug.wrappers import Request
 from connector import observing
 from connector.catalogue.known import new_changes
 from connector.delivery import Runner
+from connector.delivery.runner import Seat
 from connector.event_types import Change, Outcome
 from connector.partners import Reading, Refresh
 from connector.store import connections, inbox, standing
@@ -62,33 +63,38 @@ class Webhooks:
         target = self._directory.find(endpoint_id)
         seen.partner = target.sender.partner.name
         received = self._receiving.receive(target.sender, incoming)
+        routed = _routed(target, received.reading)
+        seat = self._seat(routed, received.reading)
 
         def store(tx: Tx) -> tuple[Accepted, list[NewChange]]:
-            routed = _route(tx, target, received.reading)
+            new_changes = [*routed, *_looked_up(tx, target, received.reading)]
             accepted = inbox.accept(
                 tx,
                 endpoint_id=endpoint_id,
                 message_id=received.message_id,
                 body=received.body,
                 headers=received.headers,
-                new_changes=routed,
+                new_changes=new_changes,
                 now=self._clock(),
+                lease=None if seat is None else seat.lease,
             )
-            return accepted, routed
+            if seat is not None and accepted.work is not None:
+                seat.begin(tx, accepted.work)
+            return accepted, new_changes
 
+        leased = False
         try:
-            accepted, routed = self._database.write(store)
+            accepted, stored = self._database.write(store)
+            leased = accepted.work is not None
         except MessageIdReused as error:
             raise Problem(
                 409, error.code, "This message id was used before for another body. Give each message its own id."
             ) from None
+        finally:
+            if seat is not None and not leased:
+                seat.leave()
         seen.stored(accepted.delivery_id, duplicate=accepted.duplicate)
-        changes: Sequence[Standing] = [standing.of_new(new) for new in routed]
-        if accepted.duplicate or any(change.state == "pending" for change in changes):
-            self._runner.ring()
-            if self._waited(accepted.delivery_id) or accepted.duplicate:
-                with self._database.read() as tx:
-                    changes = standing.of_delivery(tx, accepted.delivery_id)
+        changes = self._outcome(accepted, stored, seat if leased else None)
         answer = {
             "delivery": accepted.delivery_id,
             "duplicate": accepted.duplicate,
@@ -96,18 +102,46 @@ class Webhooks:
         }
         return answer, target.sender.webhook.answer or _status(changes, duplicate=accepted.duplicate)
 
-    def _waited(self, delivery_id: str) -> bool:
-        """Wait for the outcome, where that is wanted and there is a thread to spare for it."""
-        if self._respond_within <= 0 or not self._waiting.acquire(blocking=False):
-            return False
-        try:
-            self._runner.wait(delivery_id, self._respond_within)
-        finally:
-            self._waiting.release()
-        return True
+    def _seat(self, routed: Sequence[NewChange], reading: Reading) -> Seat | None:
+        """A thread for the only change of a delivery, the usual case, where one is free.
+
+        It is leased with its receipt then, and its attempt begins in the same transaction: that saves the look for
+        work, the claim and their commits.
+        """
+        if len(routed) != 1 or reading.catalogue is not None or reading.refresh is not None:
+            return None
+        (alone,) = routed
+        return (
+            None if alone.connection_id is None or alone.state != "pending" else self._runner.seat(alone.connection_id)
+        )
+
+    def _outcome(self, accepted: Accepted, stored: Sequence[NewChange], seat: Seat | None) -> Sequence[Standing]:
+        """How the changes stand when it is time to answer."""
+        changes = [standing.of_new(new) for new in stored]
+        if seat is not None:
+            seat.go()
+        elif accepted.duplicate or any(change.state == "pending" for change in changes):
+            self._runner.ring()
+        else:
+            return changes
+        # Wait for the outcome, where that is wanted and there is a thread to spare for it.
+        if self._respond_within > 0 and self._waiting.acquire(blocking=False):
+            deadline = time.monotonic() + self._respond_within
+            try:
+                if seat is not None:
+                    settled = seat.wait(self._respond_within)
+                    if settled is not None and settled.outcome is not None:
+                        return [standing.of_settled(stored[0], settled)]
+                self._runner.wait(accepted.delivery_id, deadline - time.monotonic())
+            finally:
+                self._waiting.release()
+        elif not accepted.duplicate:
+            return changes
+        with self._database.read() as tx:
+            return standing.of_delivery(tx, accepted.delivery_id)
 
 
-def _route(tx: Tx, target: Target, reading: Reading) -> list[NewChange]:
+def _routed(target: Target, reading: Reading) -> list[NewChange]:
     """What a reading means for each connection that it feeds; what feeds none is kept as skipped, for the operator."""
     routed = [NewChange("", skip.what, outcome=Outcome.SKIPPED, reason=skip.reason) for skip in reading.skips]
     for change in reading.changes:
@@ -115,6 +149,12 @@ def _route(tx: Tx, target: Target, reading: Reading) -> list[NewChange]:
         routed.extend(NewChange(change.label, change.kind, change, connection.id) for connection in fed)
         if not fed:
             routed.append(_unrouted(change.label, change.kind, change.workspace, change))
+    return routed
+
+
+def _looked_up(tx: Tx, target: Target, reading: Reading) -> list[NewChange]:
+    """Likewise for what is no change yet: a catalogue, and the wish to ask the partner what changed."""
+    routed: list[NewChange] = []
     if reading.catalogue is not None:
         fed = _fed(target, reading.catalogue.workspace)
         for connection in fed:

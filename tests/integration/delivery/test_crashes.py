@@ -62,7 +62,7 @@ def _die_and_start_over(world: World, change: Change, at: int) -> bool:
         )
         applier.apply(work)
     except Killed:
-        runner = EmbeddedRunner(world.database, world.applier.apply, threads=2, sole=True, clock=world.time.read)
+        runner = EmbeddedRunner(world.database, world.applier.begin, threads=2, sole=True, clock=world.time.read)
         runner.start()
         assert runner.wait(delivery_id, 10)
         runner.stop()
@@ -86,11 +86,11 @@ def _history(number: int) -> dict[str, Change]:
 @pytest.mark.parametrize(
     ("dies_in", "before", "steps"),
     [
-        # claim, two times a reserved link and a create, settle: each has a before and an after
-        ("defined", [], 12),
-        # claim, two patches, settle
-        ("renamed", ["defined"], 8),
-        ("archived", ["defined"], 8),
+        # claim, begin (which reserves both links), two creates, settle: each has a before and an after
+        ("defined", [], 10),
+        # claim, begin, two patches, settle
+        ("renamed", ["defined"], 10),
+        ("archived", ["defined"], 10),
     ],
 )
 def test_a_death_at_any_step_ends_in_one_metric_for_each_measure(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection as Tx
@@ -253,14 +253,13 @@ class _KeySetMeanwhile:
     def __init__(self, world: World) -> None:
         self._world = world
         self._keys = ["api-fresh"]
-        self.write = world.database.write
+        self.read = world.database.read
 
-    @contextmanager
-    def read(self) -> Iterator[Tx]:
-        with self._world.database.read() as tx:
-            yield tx
+    def write(self, work: Callable[[Tx], Any]) -> Any:
+        result = self._world.database.write(work)
         if self._keys:
             self._world.connections.set_key(self._world.connection, self._keys.pop())
+        return result
 
 
 class TestWhatAPersonMustMend:

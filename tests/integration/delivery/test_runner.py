@@ -60,7 +60,7 @@ def start(world: World) -> Iterator[Start]:
     ) -> EmbeddedRunner:
         runner = EmbeddedRunner(
             database or world.database,
-            apply or world.applier.apply,
+            world.applier.begin if apply is None else lambda _tx, work: lambda: apply(work),
             threads=threads,
             sole=sole,
             clock=world.time.read,
@@ -261,7 +261,7 @@ def test_it_finishes_what_is_under_way_before_it_stops_and_takes_no_more(world: 
 
 
 def test_stopping_what_never_started_is_nothing(world: World) -> None:
-    runner = EmbeddedRunner(world.database, world.applier.apply, threads=2, sole=True)
+    runner = EmbeddedRunner(world.database, world.applier.begin, threads=2, sole=True)
 
     runner.stop()
 

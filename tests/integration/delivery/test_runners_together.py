@@ -23,7 +23,7 @@ def test_what_a_runner_that_fell_silent_had_is_taken_over_before_its_lease_ends(
     world.time.now += DEAD_AFTER + 1
     runner = EmbeddedRunner(
         world.database,
-        world.applier.apply,
+        world.applier.begin,
         threads=2,
         sole=False,
         take_over_after=DEAD_AFTER,
@@ -47,7 +47,7 @@ def test_where_there_is_more_than_it_has_threads_for_it_passes_on(world: World) 
         for number in range(3)
     ]
     runner = EmbeddedRunner(
-        world.database, world.applier.apply, threads=2, sole=False, pass_on=told.set, clock=world.time.read
+        world.database, world.applier.begin, threads=2, sole=False, pass_on=told.set, clock=world.time.read
     )
 
     runner.start()

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from connector.event_types import Change
-from connector.store import event_types
+from connector.store import briefing, event_types
 from connector.store.database import Database
 from connector.store.inbox import Accepted, Work
 from connector.store.tables import changes
@@ -112,11 +112,11 @@ class TestState:
     def test_what_the_source_said_is_kept_as_it_was_saved(self, database: Database, resolve: Resolve) -> None:
         row = resolve("1", "order")
         with database.read() as tx:
-            assert event_types.state(tx, row) == {}
+            assert briefing.of_event_type(tx, row).registers == {}
         said = {"name": {"value": "Bestellung ✓ 🎉", "at": 1.5}, "tags": None}
         database.write(lambda tx: event_types.save_state(tx, row, said))
         with database.read() as tx:
-            assert event_types.state(tx, row) == said
+            assert briefing.of_event_type(tx, row).registers == said
             assert list(event_types.states(tx, "con_1")) == [said]
 
     def test_event_types_of_which_nothing_was_applied_are_not_known_yet(

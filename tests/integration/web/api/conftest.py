@@ -17,7 +17,7 @@ from connector.delivery.merging import Clock, merge
 from connector.event_types import Change, ChangeKind, EventType, Outcome
 from connector.installation import Installation, open_installation
 from connector.settings import Settings
-from connector.store import event_types, inbox, links
+from connector.store import briefing, event_types, inbox, links
 from connector.store.inbox import Attempt, NewChange, Settled
 from connector.store.links import Link, LinkState
 
@@ -118,7 +118,7 @@ class Served:
                 assert work.change is not None
                 assert work.event_type_id is not None
                 clock = Clock.of(work.change, received_at=now, message_id=work.message_id, position=work.position)
-                stated = merge(event_types.state(tx, work.event_type_id), work.change, clock).registers
+                stated = merge(briefing.of_event_type(tx, work.event_type_id).registers, work.change, clock).registers
                 event_types.save_state(tx, work.event_type_id, stated)
                 link = Link(
                     "occurrence", f"{work.change.label}-{work.event_type_id}", {"name": "Order"}, LinkState.LIVE

@@ -24,12 +24,12 @@ def project(no_network: Any) -> None:
 def work_off(served: Any) -> None:
     """What a runner would do, here and now."""
     installation = served.installation
-    apply = applying(installation)
+    begin = applying(installation)
     while work := installation.database.write(
         lambda tx: inbox.claim(tx, owner="test", now=time.time(), lease=60, limit=10)
     ):
         for each in work:
-            apply(each)
+            installation.database.write(lambda tx, each=each: begin(tx, each))()
 
 
 def test_a_plan_is_made_shown_applied_and_watched(served: Any, no_network: Any) -> None:
