@@ -66,8 +66,8 @@ def open_installation(settings: Settings) -> Installation:
     alerts.configured(settings)
     partners = open_partners(settings)
     vault = open_vault(settings)
-    # A thread uses one connection at a time; half as many apply here as serve, unless workers do. One is the runner's.
-    threads = settings.threads if settings.broker_url else settings.threads + settings.threads // 2
+    # A thread uses one connection at a time; as many apply here as serve, unless workers do. One is the runner's.
+    threads = settings.threads if settings.broker_url else 2 * settings.threads
     database = Database(settings.database_url, pool_size=threads + 1)
     try:
         schema.ensure(database)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from datetime import UTC, datetime
+from time import gmtime, strftime
 from typing import Any
 
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
@@ -12,6 +13,8 @@ _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "task
 
 def set_up(log_format: str, *, quiet: bool = False) -> None:
     """Send the connector's log to standard error; other libraries', and with `quiet` ours, only from WARNING on."""
+    # What the lines do not say need not be found out: https://docs.python.org/3/howto/logging.html#optimization
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = logging.StreamHandler()
     handler.setFormatter(_JsonFormatter() if log_format == "json" else _TextFormatter())
     root = logging.getLogger()
@@ -26,7 +29,7 @@ def _fields(record: logging.LogRecord) -> dict[str, Any]:
 
 class _TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        time = datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%S")
+        time = strftime("%H:%M:%S", gmtime(record.created))
         fields = "".join(f" {name}={value!s}" for name, value in _fields(record).items())
         line = f"{time} {record.levelname.lower():7} {record.getMessage()}{fields}"
         # A foreign text must not start a line of its own, nor drive the terminal that shows it.

@@ -23,7 +23,7 @@ def new_runner(installation: Installation, *, sole: bool) -> Runner:
     return EmbeddedRunner(
         database,
         applying(installation),
-        threads=max(2, settings.threads // 2),
+        threads=max(2, settings.threads),
         sole=sole,
         take_over_after=None if settings.sqlite else settings.take_over_after,
     )

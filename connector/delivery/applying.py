@@ -112,7 +112,7 @@ class Applier:
 
     def apply(self, work: Work) -> Settled:
         """Make one attempt at `work` and write down what came of it. Raises `StoreUnavailable` only."""
-        return self._database.write(lambda tx: self.begin(tx, work))()
+        return self._database.write(lambda tx: self.begin(tx, work), durable=False)()
 
     def begin(self, tx: Tx, work: Work) -> Callable[[], Settled]:
         """The attempt at leased work, whose links are written within `tx`; call what it returns once that is durable.
@@ -205,7 +205,7 @@ class Applier:
     def _reserve(self, begun: _Begun, link: Link) -> bool:
         if link in begun.reserved:
             return True
-        return self._database.write(lambda tx: self._reserve_in(tx, begun.work, link))
+        return self._database.write(lambda tx: self._reserve_in(tx, begun.work, link), durable=False)
 
     def _reserve_in(self, tx: Tx, work: Work, link: Link) -> bool:
         assert work.event_type_id is not None  # noqa: S101 - `begin` has seen to it
@@ -283,7 +283,7 @@ class Applier:
             elif (opens := window_opens_at(failure)) is not None:
                 connections.rest(tx, connection, max(now, opens) + self._chance() * SPREAD)
 
-        self._database.write(write)
+        self._database.write(write, durable=False)
 
 
 def _reads_back(work: Work) -> bool:

@@ -54,7 +54,7 @@ class Pace:
             return
         now = self._clock()
         scopes = self._scopes(method, path)
-        not_before = self._database.write(lambda tx: budgets.take(tx, scopes, reserve=RESERVE, now=now))
+        not_before = self._database.write(lambda tx: budgets.take(tx, scopes, reserve=RESERVE, now=now), durable=False)
         if not_before is not None:
             paced = Paced("Our share of LaunchDarkly's rate limit is used up for now.")
             paced.not_before = not_before
@@ -73,11 +73,11 @@ class Pace:
         try:
             if told:
                 self._known = True
-                self._database.write(lambda tx: budgets.learn(tx, told, now=now))
+                self._database.write(lambda tx: budgets.learn(tx, told, now=now), durable=False)
             elif self._known and call.status is not None and call.status < 400:
                 # LaunchDarkly no longer tells a limit: one that it told once must not slow the account for ever.
                 self._known = False
-                self._database.write(lambda tx: budgets.forget(tx, (account, token, route)))
+                self._database.write(lambda tx: budgets.forget(tx, (account, token, route)), durable=False)
         except StoreUnavailable as error:
             log.warning("what is left of a rate limit cannot be noted: %s", error)
 

@@ -212,7 +212,7 @@ class EmbeddedRunner:
             self._give_back()
         if self._take_over_after is not None:
             with suppress(StoreUnavailable):
-                self._database.write(lambda tx: runners.leave(tx, self._owner))
+                self._database.write(lambda tx: runners.leave(tx, self._owner), durable=False)
 
     def _finish(self, pool: ThreadPoolExecutor) -> None:
         """Wait for the threads; while they are at it, nobody must take this runner for dead."""
@@ -261,7 +261,7 @@ class EmbeddedRunner:
             for work in owed:
                 inbox.give_back(tx, work, due_at=due_at)
 
-        self._database.write(give_back)
+        self._database.write(give_back, durable=False)
         with self._lock:
             del self._owed[: len(owed)]
 
@@ -274,7 +274,7 @@ class EmbeddedRunner:
             runners.beat(tx, self._owner, now=now)
             return runners.release_leases_of_dead(tx, now=now, dead_after=dead_after)
 
-        if taken_over := self._database.write(beat):
+        if taken_over := self._database.write(beat, durable=False):
             log.warning("took over %d unfinished changes of a runner that died", taken_over)
             self._bell.set()
         self._beat_at = now + dead_after / BEATS
@@ -296,7 +296,7 @@ class EmbeddedRunner:
             work = inbox.claim(tx, owner=self._owner, now=now, lease=LEASE, limit=free, busy=busy)
             return [(each, self.begin(tx, each)) for each in work], inbox.waits(tx, now=now)
 
-        begun, self._more = self._database.write(claim)
+        begun, self._more = self._database.write(claim, durable=False)
         if len(begun) == free:
             self._pass_on()
         for work, attempt in begun:

@@ -60,7 +60,7 @@ class InlineRunner:
     def step(self) -> bool:
         """Make one attempt at one due change; False where nothing is due. Raises `StoreUnavailable`."""
         claimed = self._database.write(
-            lambda tx: inbox.claim(tx, owner=self._owner, now=self._clock(), lease=LEASE, limit=1)
+            lambda tx: inbox.claim(tx, owner=self._owner, now=self._clock(), lease=LEASE, limit=1), durable=False
         )
         for work in claimed:
             try:
@@ -75,7 +75,7 @@ class InlineRunner:
         return bool(claimed)
 
     def _apply(self, work: Work) -> None:
-        self._database.write(lambda tx: self._begin(tx, work))()
+        self._database.write(lambda tx: self._begin(tx, work), durable=False)()
 
     def _give_back(self, work: Work, *, due_at: float) -> None:
         self._database.write(lambda tx: inbox.give_back(tx, work, due_at=due_at))

@@ -30,16 +30,16 @@ class Statement:
         self._sqlite = sql
         self._postgresql = _NAME.sub(r"%(\1)s", (sql + postgresql).replace("%", "%%"))
 
-    def all(self, tx: Connection, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    def all(self, tx: Connection, values: dict[str, Any]) -> list[tuple[Any, ...]]:
         """Every row. Raises `DBAPIError`, as all that runs on `tx`."""
         rows: list[tuple[Any, ...]] = self._run(tx, values).fetchall()
         return rows
 
-    def one(self, tx: Connection, values: Mapping[str, Any]) -> tuple[Any, ...] | None:
+    def one(self, tx: Connection, values: dict[str, Any]) -> tuple[Any, ...] | None:
         """The only row, or None."""
         return next(iter(self.all(tx, values)), None)
 
-    def change(self, tx: Connection, values: Mapping[str, Any]) -> int:
+    def change(self, tx: Connection, values: dict[str, Any]) -> int:
         """How many rows were changed."""
         changed: int = self._run(tx, values).rowcount
         return changed
@@ -49,24 +49,22 @@ class Statement:
         if rows:
             self._run(tx, rows)
 
-    def _run(self, tx: Connection, values: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> Any:
+    def _run(self, tx: Connection, values: dict[str, Any] | Sequence[Mapping[str, Any]]) -> Any:
         sql = self._postgresql if tx.dialect.name == "postgresql" else self._sqlite
-        cursor = tx.connection.cursor()
+        driver: Any = tx.connection.driver_connection  # both drivers' connections make a cursor of their own for this
         try:
-            return _execute(cursor, sql, values)
+            return driver.execute(sql, values) if isinstance(values, dict) else _each(driver, sql, values)
         except Exception as error:
-            driver: Any = tx.dialect.dbapi
-            if not isinstance(error, driver.Error):
+            declared: Any = tx.dialect.dbapi
+            if not isinstance(error, declared.Error):
                 raise
             # As Core would have raised it, but without the values: those may be secret.
-            raise DBAPIError.instance(sql, None, error, driver.Error, dialect=tx.dialect) from None
+            raise DBAPIError.instance(sql, None, error, declared.Error, dialect=tx.dialect) from None
 
 
-def _execute(cursor: Any, sql: str, values: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> Any:
-    if isinstance(values, Mapping):
-        cursor.execute(sql, values)
-    else:
-        cursor.executemany(sql, values)
+def _each(driver: Any, sql: str, rows: Sequence[Mapping[str, Any]]) -> Any:
+    cursor = driver.cursor()
+    cursor.executemany(sql, rows)
     return cursor
 
 

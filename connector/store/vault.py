@@ -9,11 +9,14 @@ import base64
 import os
 import secrets
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+_MOST_OPENED = 1024
 
 
 class VaultError(Exception):
@@ -41,6 +44,8 @@ class Vault:
                     "make one with: connector keys generate",
                 ) from None
         self._fernet = MultiFernet(fernets)
+        # By what is stored, so that another secret is never answered with the one before it.
+        self._opened = lru_cache(maxsize=_MOST_OPENED)(self._open)
         self._keys = tuple(base64.urlsafe_b64decode(key) for key in keys)
 
     def __repr__(self) -> str:
@@ -50,6 +55,10 @@ class Vault:
         return self._fernet.encrypt(secret.encode())
 
     def decrypt(self, stored: bytes) -> str:
+        """Raises `VaultError`. Lately used secrets are kept in memory: every call to LaunchDarkly needs one."""
+        return self._opened(bytes(stored))
+
+    def _open(self, stored: bytes) -> str:
         try:
             return self._fernet.decrypt(stored).decode()
         except InvalidToken:

@@ -62,8 +62,8 @@ class Receiving:
     def receive(self, sender: Sender, incoming: Request) -> Received:
         """Raises `Problem` for a request that is not to be accepted."""
         body = self._read(incoming, sender.webhook)
-        headers = {name.lower(): value for name, value in incoming.headers.items()}
-        if incoming.mimetype != "application/json" and not incoming.mimetype.endswith("+json"):
+        headers = _headers(incoming)
+        if headers.get("content-type") != "application/json" and not _is_json(incoming.mimetype):
             raise Problem(415, "content_type_not_json", "Send the webhook with Content-Type: application/json.")
         verified = self._verify(sender, body, headers)
         if wait := self._flooding.admit(sender.endpoint_id):
@@ -81,9 +81,12 @@ class Receiving:
     def _read(self, incoming: Request, sender: Webhook) -> bytes:
         """The raw body. Werkzeug's own limit would cut a body of untold length short instead of refusing it."""
         limit = max(self._max_body, sender.max_body or 0)
-        body = bytearray()
-        if (incoming.content_length or 0) <= limit:
-            while len(body) <= limit and (chunk := incoming.stream.read(limit + 1 - len(body))):
+        told = incoming.content_length
+        if told is None or told <= limit:
+            # A length that is told is what the server lets us read, and needs none of werkzeug's limits around it.
+            most, stream = (limit + 1, incoming.stream) if told is None else (told, incoming.environ["wsgi.input"])
+            body = bytearray()
+            while len(body) < most and (chunk := stream.read(most - len(body))):
                 body += chunk
             if len(body) <= limit:
                 return bytes(body)
@@ -105,6 +108,21 @@ class Receiving:
                 "signature_refused",
                 "The signature is missing, wrong, or too old or too new. Check the secret and the clock of the sender.",
             ) from None
+
+
+def _is_json(mimetype: str) -> bool:
+    return mimetype == "application/json" or mimetype.endswith("+json")
+
+
+def _headers(incoming: Request) -> dict[str, str]:
+    """By their names in small letters, from where WSGI has them (PEP 3333): werkzeug's view makes each name twice."""
+    environ = incoming.environ
+    headers = {name[5:].replace("_", "-").lower(): environ[name] for name in environ if name.startswith("HTTP_")}
+    for name, key in (("content-type", "CONTENT_TYPE"), ("content-length", "CONTENT_LENGTH")):
+        headers.pop(name, None)  # of a header that only looks like it
+        if environ.get(key):
+            headers[name] = environ[key]
+    return headers
 
 
 def _read_payload(sender: Sender, verified: Verified, headers: Mapping[str, str]) -> Reading:

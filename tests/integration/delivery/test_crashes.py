@@ -43,9 +43,9 @@ class MortalDatabase:
         self._fate = fate
         self.read = world.database.read
 
-    def write(self, work: Callable[[Any], Any]) -> Any:
+    def write(self, work: Callable[[Any], Any], **how: Any) -> Any:
         self._fate.step()
-        result = self._database.write(work)
+        result = self._database.write(work, **how)
         self._fate.step()
         return result
 

@@ -255,8 +255,8 @@ class _KeySetMeanwhile:
         self._keys = ["api-fresh"]
         self.read = world.database.read
 
-    def write(self, work: Callable[[Tx], Any]) -> Any:
-        result = self._world.database.write(work)
+    def write(self, work: Callable[[Tx], Any], **how: Any) -> Any:
+        result = self._world.database.write(work, **how)
         if self._keys:
             self._world.connections.set_key(self._world.connection, self._keys.pop())
         return result

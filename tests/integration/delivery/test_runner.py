@@ -42,12 +42,12 @@ class _Store:
         with self._database.read() as tx:
             yield tx
 
-    def write(self, work: Callable[[Tx], Any]) -> Any:
+    def write(self, work: Callable[[Tx], Any], **how: Any) -> Any:
         succeeds = next(self.writes, None)
         if succeeds is False:
             self.failed.release()
             raise StoreUnavailable("The database refused: disk I/O error")
-        return self._database.write(work)
+        return self._database.write(work, **how)
 
 
 @pytest.fixture

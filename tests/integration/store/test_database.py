@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, event, func, select, text
 
-from connector.store import database as database_module
 from connector.store import endpoints
+from connector.store import sqlite as sqlite_module
 from connector.store.database import Database, StoreUnavailable
 from connector.store.endpoints import Endpoint
+from connector.store.sqlite import Opened
 from connector.store.tables import endpoints as table
 
 Work = Callable[[Connection], Any]
@@ -95,9 +96,12 @@ class TestWrites:
 
 
 class TestGroupCommit:
-    def test_waiting_writes_share_one_commit(self, sqlite_database: Database, together: Callable[..., Any]) -> None:
-        commits: list[Connection] = []
-        event.listen(sqlite_database.engine, "commit", commits.append)
+    def test_waiting_writes_share_one_commit(
+        self, sqlite_database: Database, together: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        commits: list[Opened] = []
+        commit = Opened.commit
+        monkeypatch.setattr(Opened, "commit", lambda opened: (commits.append(opened), commit(opened)))
 
         for future in together(*(add(f"ep_{number}") for number in range(5))):
             future.result(LONG)
@@ -119,15 +123,18 @@ class TestGroupCommit:
             failed.result(LONG)
         assert stored(sqlite_database) == ["ep_1", "ep_3"]
 
-    def test_a_commit_that_fails_fails_every_job(self, sqlite_database: Database, together: Callable[..., Any]) -> None:
-        stored(sqlite_database)  # so that the schema is known and only the commit is counted
+    def test_a_commit_that_fails_fails_every_job(
+        self, sqlite_database: Database, together: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         commits = iter([False, True])
+        commit = Opened.commit
 
-        def fail_second(_connection: Connection) -> None:
+        def fail_second(opened: Opened) -> None:
             if next(commits, False):
                 raise OSError("no space left")
+            commit(opened)
 
-        event.listen(sqlite_database.engine, "commit", fail_second)
+        monkeypatch.setattr(Opened, "commit", fail_second)
         futures = together(add("ep_1"), add("ep_2"))
 
         for future in futures:
@@ -151,20 +158,20 @@ class TestGroupCommit:
                     raise KeyboardInterrupt
                 self.lock.acquire()
 
-        whole = database_module._Job
+        whole = sqlite_module._Job
 
         def interrupted(tx: Connection) -> None:
             add("ep_2")(tx)
 
-        def job(work: Work) -> Any:
-            return whole(work, Interrupted()) if work is interrupted else whole(work)
+        def job(work: Work, durable: bool) -> Any:
+            return whole(work, durable, Interrupted()) if work is interrupted else whole(work, durable)
 
         def waits(tx: Connection) -> None:
             with pytest.raises(KeyboardInterrupt):
                 pool.submit(sqlite_database.write, interrupted).result(LONG)
             add("ep_1")(tx)
 
-        monkeypatch.setattr(database_module, "_Job", job)
+        monkeypatch.setattr(sqlite_module, "_Job", job)
         with ThreadPoolExecutor(1) as pool:
             sqlite_database.write(waits)
 
@@ -262,6 +269,38 @@ class TestDurability:
                 for name in ("journal_mode", "synchronous", "foreign_keys")
             }
         assert pragmas == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
+
+    def test_a_write_that_need_not_be_durable_waits_for_no_disk(self, database: Database) -> None:
+        ask = text("PRAGMA synchronous" if database.sqlite else "SHOW synchronous_commit")
+        waits, waits_not = (2, 1) if database.sqlite else ("on", "off")
+
+        def level(tx: Connection) -> Any:
+            return tx.execute(ask).scalar_one()
+
+        assert database.write(level) == waits
+        assert database.write(level, durable=False) == waits_not
+        assert database.write(level) == waits
+
+    def test_a_group_waits_for_the_disk_where_one_of_it_does(
+        self, sqlite_database: Database, pool: ThreadPoolExecutor
+    ) -> None:
+        levels: list[int] = []
+
+        def level(tx: Connection) -> None:
+            levels.append(tx.execute(text("PRAGMA synchronous")).scalar_one())
+
+        def occupy(tx: Connection) -> None:
+            for durable in (False, True):
+                pool.submit(sqlite_database.write, level, durable=durable)
+            deadline = time.monotonic() + LONG
+            while len(sqlite_database._writer._waiting) < 2 and time.monotonic() < deadline:
+                time.sleep(0.001)
+            level(tx)
+
+        sqlite_database.write(occupy, durable=False)
+        sqlite_database.write(lambda _tx: None)
+
+        assert levels == [1, 2, 2]
 
 
 class TestOpening:

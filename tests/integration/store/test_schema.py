@@ -80,7 +80,7 @@ def test_another_revision_is_refused_and_both_are_named(database: Database) -> N
 def test_an_upgrade_of_a_database_in_use_waits_and_then_says_so(
     tmp_path: Path, open_database: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("connector.store.database.BUSY_TIMEOUT", 0.01)
+    monkeypatch.setattr("connector.store.sqlite.BUSY_TIMEOUT", 0.01)
     path = tmp_path / "connector.db"
     database = open_database(f"sqlite:///{path}")
     assert schema.current(database) is None
