@@ -91,11 +91,10 @@ def shift_clock() -> None:
 def install(fate: Fate) -> None:
     """Make every point of this process one where it may die."""
     import requests.adapters  # noqa: PLC0415 - the clock is shifted before these are imported
-    import urllib3.connection  # noqa: PLC0415
 
     from connector.delivery import Applier, EmbeddedRunner  # noqa: PLC0415
     from connector.delivery.celery_runner import CeleryRunner  # noqa: PLC0415
-    from connector.launchdarkly import LaunchDarkly  # noqa: PLC0415
+    from connector.launchdarkly import LaunchDarkly, transport  # noqa: PLC0415
     from connector.store import inbox, links  # noqa: PLC0415
     from connector.web.webhooks import Webhooks  # noqa: PLC0415
 
@@ -115,15 +114,16 @@ def install(fate: Fate) -> None:
 
     wrap(inbox, "accept", after="accepting")
     wrap(EmbeddedRunner, "ring", before="accepted")
+    wrap(EmbeddedRunner, "go", before="accepted")
     wrap(CeleryRunner, "ring", before="accepted")
     wrap(Webhooks, "receive", after="answering")
     wrap(inbox, "claim", after="claiming")
-    wrap(Applier, "apply", before="claimed", after="settled")
+    wrap(Applier, "_attempt", before="claimed", after="settled")
     wrap(links, "reserve", after="reserving")
     wrap(LaunchDarkly, "create_metric", before="reserved")
     wrap(inbox, "settle", before="before settling", after="settling")
 
-    sending = urllib3.connection.HTTPConnection.request
+    sending = transport.Whole.request
     calling = requests.adapters.HTTPAdapter.send
 
     def request(self: Any, method: str, *args: Any, **kwargs: Any) -> None:
@@ -135,5 +135,5 @@ def install(fate: Fate) -> None:
         fate.visit(f"{prepared.method} answered")
         return answer
 
-    vars(urllib3.connection)["HTTPConnection"].request = request
+    vars(transport)["Whole"].request = request
     vars(requests.adapters)["HTTPAdapter"].send = send

@@ -83,6 +83,7 @@ def web_app(installation: Installation, runner: Runner) -> Flask:
         threads=settings.threads,
     )
     app.register_blueprint(webhooks.blueprint(receiver))
+    app.wsgi_app = webhooks.Shortcut(app.wsgi_app, receiver)  # type: ignore[method-assign]
     app.register_blueprint(errors.blueprint())
     _install_pages(app, installation, runner, receiver)
     api.install(app, installation, runner)

@@ -16,6 +16,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 from requests.structures import CaseInsensitiveDict
+from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError, LocationValueError, NewConnectionError
 
 from connector.launchdarkly.errors import AnswerLost, Invalid, LaunchDarklyError, Unreachable
@@ -52,6 +53,35 @@ class Authorization(AuthBase):
         }
 
 
+class Whole:
+    """Sends a request's head and body in one piece: two would be two packets, and twice the work on either side."""
+
+    _held: list[bytes] | None = None
+
+    def request(self, *given: Any, **named: Any) -> None:
+        self._held = []
+        try:
+            super().request(*given, **named)  # type: ignore[misc]
+            whole = b"".join(self._held)
+        finally:
+            self._held = None
+        super().send(whole)  # type: ignore[misc]
+
+    def send(self, data: Any) -> None:
+        if self._held is None:
+            super().send(data)  # type: ignore[misc]
+        else:
+            self._held.append(data)
+
+
+class _HTTPConnection(Whole, HTTPConnection):
+    pass
+
+
+class _HTTPSConnection(Whole, HTTPSConnection):
+    pass
+
+
 class _Adapter(HTTPAdapter):
     """Finds the connections of a host once: to find them for every call costs as much as a quarter of the call."""
 
@@ -69,7 +99,9 @@ class _Adapter(HTTPAdapter):
         host = urlsplit(str(request.url))[:2]
         pool = self._pools.get(host)  # `send` gives the same settings for all of a host
         if pool is None or pool.pool is None:  # of many hosts, urllib3 closes the pool that was used least lately
-            pool = self._pools[host] = super().get_connection_with_tls_context(request, *given, **named)
+            found: Any = super().get_connection_with_tls_context(request, *given, **named)
+            found.ConnectionCls = _HTTPSConnection if host[0] == "https" else _HTTPConnection
+            pool = self._pools[host] = found
         return pool
 
     def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:

@@ -71,10 +71,20 @@ def respond(problem: Problem) -> Response:
 
 def install(app: Flask) -> None:
     """Every error that leaves the app leaves as a problem."""
-    app.register_error_handler(Problem, respond)
-    app.register_error_handler(HTTPException, _http)
-    app.register_error_handler(StoreUnavailable, _unavailable)
-    app.register_error_handler(Exception, _unexpected)
+    app.register_error_handler(Exception, of)
+
+
+def of(error: Exception) -> Response:
+    """The answer to any error."""
+    match error:
+        case Problem():
+            return respond(error)
+        case HTTPException():
+            return _http(error)
+        case StoreUnavailable():
+            return _unavailable(error)
+        case _:
+            return _unexpected(error)
 
 
 def _http(error: HTTPException) -> Response:
