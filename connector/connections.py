@@ -159,10 +159,11 @@ class Connections:
             endpoints.remove(tx, DEFAULT, now=self._clock())
             connections.remove(tx, self._vault, DEFAULT, now=self._clock())
 
-    def set_key(self, connection: Connection, credential: str) -> None:
+    def set_key(self, connection: Connection, credential: str, *, expires_at: float | None = None) -> None:
         """Store another credential, and resume the connection with all that waited.
 
-        What a customer connected by OAuth becomes a connection by API key.
+        What a customer connected by OAuth becomes a connection by API key. `expires_at` (unix seconds) is when the key
+        ends, where that is known already; else the daily check of keys finds it.
         """
         _check_not_removed(connection)
         check_project(connection.project_key)
@@ -172,7 +173,8 @@ class Connections:
         (check_oauth_token if options.oauth else check_api_key)(credential)
 
         def write(tx: Tx) -> None:
-            connections.set_credential(tx, self._vault, connection.id, credential)
+            expiry = None if options.oauth else expires_at
+            connections.set_credential(tx, self._vault, connection.id, credential, expires_at=expiry)
             if consented:
                 connections.save(tx, replace(connection, options=options))
             connections.set_state(tx, connection.id, ConnectionState.ACTIVE)

@@ -141,9 +141,18 @@ class SetupLinks:
         """Forget the key that is held."""
         self._database.write(lambda tx: setup_links.release(tx, setup.link_id))
 
-    def finish(self, setup: Setup, *, project_key: str, base_url: str, credential: str | Grant) -> None:
+    def finish(
+        self,
+        setup: Setup,
+        *,
+        project_key: str,
+        base_url: str,
+        credential: str | Grant,
+        expires_at: float | None = None,
+    ) -> None:
         """Store key or consent, and project, use the link up, and resume the connection: all of it or nothing.
 
+        `expires_at` (unix seconds) is when a key ends, where that is known; a consent is renewed by itself.
         Raises `SetupLinkRefused`, `ConnectionRefused` or `CredentialRefused`.
         """
         grant = credential if isinstance(credential, Grant) else None
@@ -161,7 +170,8 @@ class SetupLinks:
                 raise SetupLinkRefused("setup_link_used", "This link was used already, or has expired meanwhile.")
             options = replace(standing.options, oauth=grant is not None)
             connections.save(tx, replace(standing, project_key=project_key, base_url=address, options=options))
-            connections.set_credential(tx, self._vault, connection_id, key)
+            expiry = expires_at if grant is None else None
+            connections.set_credential(tx, self._vault, connection_id, key, expires_at=expiry)
             if grant is not None:
                 grants.put(tx, self._vault, connection_id, grant.refresh_token, expires_at=grant.expires_at, now=now)
             connections.set_state(tx, connection_id, ConnectionState.ACTIVE)

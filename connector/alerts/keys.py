@@ -1,4 +1,6 @@
-"""Asks LaunchDarkly once a day whether it still knows each key: one that was revoked shows before it is needed.
+"""Asks LaunchDarkly once a day whether it still knows each key, and when it ends.
+
+One that was revoked, or is about to expire, shows before it is needed.
 
 It must never change anything but the state of a connection.
 """
@@ -13,7 +15,7 @@ from sqlalchemy import Connection as Tx
 
 from connector.delivery.applying import Clients
 from connector.delivery.pacing import Pace
-from connector.launchdarkly import CredentialRefused, LaunchDarklyError, Unauthorized
+from connector.launchdarkly import CredentialRefused, LaunchDarklyError, Unauthorized, expiry_of
 from connector.store import budgets, connections, endpoints
 from connector.store.connections import Connection, ConnectionState
 from connector.store.database import Database
@@ -53,16 +55,26 @@ class KeyCheck:
             client = self._clients(
                 connection, partner, self._vault.decrypt(stored), observe=pace.observe, gate=pace.gate
             )
-            client.caller_identity()
-        except Unauthorized as error:
-            self._pause(connection, stored, error)
+            identity = client.caller_identity()
+        except Unauthorized as refused:
+            code, reason = refused.code, str(refused)
+            self._note(
+                connection,
+                stored,
+                lambda tx: connections.set_state(tx, connection.id, ConnectionState.PAUSED, code=code, reason=reason),
+            )
         except (CredentialRefused, LaunchDarklyError, VaultError) as error:
             log.info("a key could not be checked: %s", error.code, extra={"connection": connection.id})
+        else:
+            # An OAuth token ends within hours, and is renewed by itself.
+            expires_at = None if connection.options.oauth else expiry_of(identity, now=self._clock())
+            if expires_at != connection.key_expires_at:
+                self._note(connection, stored, lambda tx: connections.set_expiry(tx, connection.id, expires_at))
 
-    def _pause(self, connection: Connection, stored: bytes, error: Unauthorized) -> None:
+    def _note(self, connection: Connection, stored: bytes, note: Callable[[Tx], None]) -> None:
         def write(tx: Tx) -> None:
             # A person may have set another key meanwhile, of which this says nothing.
             if connections.stored_credential(tx, connection.id) == stored:
-                connections.set_state(tx, connection.id, ConnectionState.PAUSED, code=error.code, reason=str(error))
+                note(tx)
 
         self._database.write(write)

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection as Tx
 
-from connector.alerts.conditions import Condition, conditions
+from connector.alerts.conditions import DAY, EXPIRING, Condition, conditions
 from connector.alerts.sinks import Sink, SinkFailed
 from connector.store import alerts
 from connector.store.alerts import Message, Standing
@@ -57,7 +57,8 @@ class Watch:
     def _look(self) -> None:
         now = self._clock()
         with self._database.read() as tx:
-            troubles, oldest = alerts.troubles(tx), alerts.oldest_wait(tx)
+            troubles = alerts.troubles(tx, expiring=now + EXPIRING[0] * DAY)
+            oldest = alerts.oldest_wait(tx)
             told = {(alert.kind, alert.subject): alert for alert in alerts.standing(tx)}
         found = conditions(troubles, oldest_wait=oldest, backlog=self._backlog, now=now)
         so = {(condition.kind, condition.subject) for condition in found}

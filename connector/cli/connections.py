@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from connector.cli.output import opened, print_json, print_table, printable
+from connector.cli.output import moment, opened, print_json, print_table, printable
 from connector.cli.setup_links import setup_link
 from connector.connections import OVERLAP, NewConnection
 from connector.installation import Installation, client_of, text_of
@@ -135,6 +135,8 @@ def show(connection: str, as_json: bool) -> None:
     if as_json:
         print_json(details)
         return
+    if found.key_expires_at is not None:
+        details["key_expires_at"] = f"{moment(found.key_expires_at)} UTC"
     for label, value in details.items():
         click.echo(f"{label:15} {printable(str(value))}")
 

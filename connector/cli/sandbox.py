@@ -25,6 +25,7 @@ _LIMIT = click.IntRange(min=0)
 @click.option("--project", "projects", multiple=True, default=("demo",), show_default=True)
 @click.option("--api-key", "api_keys", multiple=True, default=("api-demo",), show_default=True, help="May write.")
 @click.option("--reader-key", "reader_keys", multiple=True, help="May only read.")
+@click.option("--key-lifetime", type=click.FloatRange(min=0), help="Every key ends this many seconds later.")
 @click.option("--latency-ms", type=click.FloatRange(min=0), default=0, help="Every call waits this long.")
 @click.option(
     "--fault",
@@ -44,6 +45,7 @@ def sandbox(
     projects: tuple[str, ...],
     api_keys: tuple[str, ...],
     reader_keys: tuple[str, ...],
+    key_lifetime: float | None,
     latency_ms: float,
     faults: tuple[Fault, ...],
     global_limit: int | None,
@@ -64,6 +66,7 @@ def sandbox(
     config = SandboxConfig(
         projects=projects,
         api_keys=keys,
+        key_lifetime=key_lifetime,
         limits=Limits(global_limit, route_limit, token_limit),
         faults=latency + faults,
         seed=seed,

@@ -12,6 +12,7 @@ from itertools import islice
 
 import requests
 
+from connector.alerts.conditions import expiry_level
 from connector.connections import WAITING
 from connector.doctor.findings import Finding, Skipped, failure, ok, warning
 from connector.doctor.premises import Customer
@@ -22,6 +23,7 @@ from connector.launchdarkly import (
     NotFound,
     check_api_key,
     check_oauth_token,
+    expiry_of,
     least_privilege_policy,
 )
 from connector.policy import PolicyError, Rules
@@ -106,6 +108,17 @@ def key_owner(customer: Customer) -> Finding:
             "Make a service token in LaunchDarkly; then set-key.",
         )
     return ok("The key does not depend on a person.")
+
+
+def key_expiry(customer: Customer) -> Finding:
+    if customer.connection.options.oauth:
+        return ok("It is a consent: its tokens are renewed by themselves.")
+    now = customer.premises.clock()
+    expires_at = expiry_of(customer.identity, now=now)
+    if expires_at is None:
+        return ok("LaunchDarkly names no end of the key.")
+    left = f"The key expires in {(expires_at - now) / 86400:.0f} days."
+    return warning(left, _set_key(customer)) if expiry_level(expires_at, now) else ok(left)
 
 
 def key_role(customer: Customer) -> Finding:
@@ -254,6 +267,7 @@ CHECKS = (
     clock,
     key_accepted,
     key_owner,
+    key_expiry,
     key_role,
     project,
     metrics,

@@ -28,6 +28,7 @@ from connector.launchdarkly.errors import (
     UnexpectedAnswer,
     Unreachable,
 )
+from connector.launchdarkly.expiry import expiry_of
 from connector.launchdarkly.limits import Limit, Limits, parse_limits
 from connector.launchdarkly.oauth import Grant, OAuthClient, OAuthRefused, OAuthRevoked, OAuthUnavailable
 from connector.launchdarkly.renewing import Bearer, Renewing
@@ -64,6 +65,7 @@ __all__ = [
     "check_api_key",
     "check_base_url",
     "check_oauth_token",
+    "expiry_of",
     "least_privilege_policy",
     "metric_url",
     "parse_limits",

@@ -7,18 +7,21 @@ never store anything, nor know who asks.
 from __future__ import annotations
 
 import secrets
+import time
 from dataclasses import dataclass
 
 from connector.launchdarkly.client import LaunchDarkly
 from connector.launchdarkly.errors import Forbidden, LaunchDarklyError, NotFound
+from connector.launchdarkly.expiry import expiry_of
 
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Whose key it is, as LaunchDarkly names it."""
+    """Whose key it is, as LaunchDarkly names it, and when it ends (unix seconds), where it does."""
 
     name: str
     service: bool
+    expires_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,8 @@ def whose(client: LaunchDarkly) -> Holder:
     """Raises a `LaunchDarklyError`: `Unauthorized` where LaunchDarkly does not know the key."""
     identity = client.caller_identity()
     name = identity.get("tokenName") or identity.get("clientName") or "a key without a name"
-    return Holder(str(name)[:200], identity.get("serviceToken") is True)
+    expires_at = expiry_of(identity, now=time.time())
+    return Holder(str(name)[:200], identity.get("serviceToken") is True, expires_at)
 
 
 def projects(client: LaunchDarkly) -> list[Project]:

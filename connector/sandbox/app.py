@@ -94,7 +94,7 @@ def delete_metric(project: str, key: str) -> Response:
 @api.get("/caller-identity")
 def get_caller_identity() -> Response:
     key: ApiKey = g.key
-    identity = {
+    identity: dict[str, Any] = {
         "accountId": key.account,
         "authKind": "oauth" if key.oauth else "token",
         "tokenKind": "auth",
@@ -103,7 +103,11 @@ def get_caller_identity() -> Response:
         "serviceToken": key.member_id is None,
         "scopes": [key.role],
     }
-    return answer(identity if key.member_id is None else identity | {"memberId": key.member_id})
+    if key.member_id is not None:
+        identity["memberId"] = key.member_id
+    if (expires_at := sandbox().expiries.get(key.token)) is not None:
+        identity["expiresAt"] = expires_at
+    return answer(identity)
 
 
 @api.get("/projects")
@@ -121,7 +125,8 @@ def get_project(project: str) -> Response:
 def _authenticated(state: SandboxState) -> ApiKey:
     scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
     key = state.keys.get(bearer or scheme) or state.grants.key(bearer)
-    if key is None or key.oauth is not bool(bearer) or (bearer and scheme.casefold() != "bearer"):
+    wrong_scheme = key is not None and (key.oauth is not bool(bearer) or (bearer and scheme.casefold() != "bearer"))
+    if key is None or wrong_scheme or state.expired(key.token):
         raise UnauthorizedError("Invalid access token")
     return key
 

@@ -58,13 +58,15 @@ class OAuthApp:
 class SandboxConfig:
     """A sandbox.
 
-    `randomization_units` are the context kinds that experiments of every project may use. `record_limit` bounds the
-    request log, whose oldest entries go first. `seed` makes the faults' dice repeatable. `clock` returns epoch seconds;
+    `randomization_units` are the context kinds that experiments of every project may use. `key_lifetime` is how many
+    seconds its access tokens last from the start; without one they have no end. `record_limit` bounds the request log,
+    whose oldest entries go first. `seed` makes the faults' dice repeatable. `clock` returns epoch seconds;
     `sleep` takes seconds: tests pass their own.
     """
 
     projects: tuple[str, ...] = ("demo",)
     api_keys: tuple[ApiKey, ...] = (ApiKey("api-demo"),)
+    key_lifetime: float | None = None
     oauth: OAuthApp = field(default_factory=OAuthApp)
     randomization_units: tuple[str, ...] = ("user",)
     limits: Limits = field(default_factory=Limits)

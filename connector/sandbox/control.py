@@ -23,6 +23,8 @@ _PAGES = {
     "PUT /sandbox/faults": "an array of faults, in the place of all others",
     "GET /sandbox/limits": "the rate limits per ten seconds",
     "PUT /sandbox/limits": 'an object of "global", "route", "token", "ip"; null or missing is no limit',
+    "GET /sandbox/expiries": "when access tokens end, in epoch milliseconds",
+    "PUT /sandbox/expiries": "an object of token and epoch milliseconds, in the place of all others",
     "GET /sandbox/metrics/{project}": "every metric, unpaged, with every field",
     "PATCH /sandbox/metrics/{project}/{key}": "set fields as a person or LaunchDarkly itself would; null removes one",
     "GET /sandbox/oauth": "how often each kind of OAuth token was asked for",
@@ -87,6 +89,20 @@ def get_limits() -> Response:
 def put_limits() -> Response:
     sandbox().limiter.set(Limits.from_dict(json_body()))
     return get_limits()
+
+
+@control.get("/expiries")
+def get_expiries() -> Response:
+    return answer(dict(sandbox().expiries))
+
+
+@control.put("/expiries")
+def put_expiries() -> Response:
+    stated = json_body()
+    if not isinstance(stated, dict) or not all(type(each) is int for each in stated.values()):
+        raise InvalidRequestError("the body must be a JSON object of token and epoch milliseconds")
+    sandbox().expiries = stated
+    return get_expiries()
 
 
 @control.get("/metrics/<project>")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from connector.sandbox.config import SandboxConfig
 from connector.sandbox.errors import NotFoundError
 from connector.sandbox.faults import FaultPlan
@@ -22,6 +24,8 @@ class SandboxState:
         self.limiter = RateLimiter(config.clock)
         self.books: dict[str, MetricBook] = {}
         self.grants = GrantBook(config.oauth, config.clock)
+        self.expiries: Mapping[str, int] = {}
+        """When access tokens end, in epoch milliseconds, as the API tells it."""
         self.reset()
 
     def reset(self) -> None:
@@ -31,9 +35,15 @@ class SandboxState:
             project: MetricBook(project, config.randomization_units, config.clock) for project in config.projects
         }
         self.grants = GrantBook(config.oauth, config.clock)
+        lifetime = config.key_lifetime
+        self.expiries = {} if lifetime is None else dict.fromkeys(self.keys, int((config.clock() + lifetime) * 1000))
         self.faults.set(config.faults, config.seed)
         self.limiter.set(config.limits)
         self.requests.clear()
+
+    def expired(self, token: str) -> bool:
+        ends = self.expiries.get(token)
+        return ends is not None and ends <= self.config.clock() * 1000
 
     def book(self, project: str) -> MetricBook:
         """Raises `NotFoundError`."""

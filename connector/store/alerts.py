@@ -27,7 +27,10 @@ _WAIT_THEIR_TURN = frozenset({"launchdarkly_rate_limited", "launchdarkly_paced"}
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """A connection that is paused, has parked changes or fails; `share` (0 to 1) is of its latest tried changes."""
+    """A connection that is paused, has parked changes, fails, or whose key ends at `key_expires_at` (unix seconds).
+
+    `share` (0 to 1) is of its latest tried changes.
+    """
 
     connection_id: str
     name: str
@@ -36,10 +39,14 @@ class Trouble:
     reason: str | None
     parked: int
     share: float
+    key_expires_at: float | None = None
 
 
-def troubles(tx: Connection) -> Sequence[Trouble]:
-    """The connections about which a person may want to know something, by id."""
+def troubles(tx: Connection, *, expiring: float = 0.0) -> Sequence[Trouble]:
+    """The connections about which a person may want to know something, by id.
+
+    Among them those whose key ends before `expiring` (unix seconds); without it no key matters.
+    """
     # By the outcome, which has an index; a parked change has no other.
     is_parked = (changes.c.outcome == Outcome.PARKED) & (changes.c.state == "parked")
     retried = select(changes.c.connection_id).where(changes.c.state == "pending", changes.c.attempts > 0)
@@ -53,6 +60,7 @@ def troubles(tx: Connection) -> Sequence[Trouble]:
                 connections.c.state == ConnectionState.PAUSED,
                 connections.c.id.in_(retried),
                 connections.c.id.in_(select(changes.c.connection_id).where(is_parked)),
+                connections.c.key_expires_at <= expiring,
             ),
         )
         .order_by(connections.c.id)
@@ -66,6 +74,7 @@ def troubles(tx: Connection) -> Sequence[Trouble]:
             reason=row.state_reason,
             parked=numbers.get(row.id, 0),
             share=_failing_share(tx, row.id),
+            key_expires_at=row.key_expires_at,
         )
         for row in rows
     ]

@@ -43,6 +43,8 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Connection:
+    """`key_expires_at` (unix seconds) is when the stored key ends; None where it has no end, or none is known."""
+
     id: str
     endpoint_id: str
     name: str
@@ -54,6 +56,7 @@ class Connection:
     state_code: str | None = None
     state_reason: str | None = None
     account: str | None = None
+    key_expires_at: float | None = None
 
 
 _COLUMNS = [column for column in connections.c if column.name not in {"credential", "source_credential"}]
@@ -72,6 +75,7 @@ def _connection(row: Row[Any]) -> Connection:
         state_code=row.state_code,
         state_reason=row.state_reason,
         account=row.account,
+        key_expires_at=row.key_expires_at,
     )
 
 
@@ -90,7 +94,8 @@ def put_environment(tx: Tx, vault: Vault, connection: Connection, credential: st
         }
         del values["created_at"], values["id"]
         if vault.decrypt(stored_credential(tx, connection.id)) != credential:
-            values |= {"account": None, "resting_until": None}  # another token may be of another account
+            # Another token may be of another account, and has an end of its own.
+            values |= {"account": None, "resting_until": None, "key_expires_at": None}
         tx.execute(update(connections).where(connections.c.id == connection.id).values(values))
 
 
@@ -188,9 +193,12 @@ def set_source(tx: Tx, vault: Vault, connection_id: str, credential: Mapping[str
     tx.execute(update(connections).where(connections.c.id == connection_id).values(source_credential=sealed))
 
 
-def set_credential(tx: Tx, vault: Vault, connection_id: str, secret: str) -> None:
-    """Another credential; an OAuth grant that renewed the one before is forgotten with it."""
-    fresh = {"credential": vault.encrypt(secret), "account": None, "resting_until": None}
+def set_credential(tx: Tx, vault: Vault, connection_id: str, secret: str, *, expires_at: float | None = None) -> None:
+    """Another credential; an OAuth grant that renewed the one before is forgotten with it.
+
+    `expires_at` (unix seconds) is when it ends, where that is known already.
+    """
+    fresh = {"credential": vault.encrypt(secret), "key_expires_at": expires_at, "account": None, "resting_until": None}
     tx.execute(update(connections).where(connections.c.id == connection_id).values(fresh))
     tx.execute(delete(oauth_grants).where(oauth_grants.c.connection_id == connection_id))
 
@@ -198,6 +206,11 @@ def set_credential(tx: Tx, vault: Vault, connection_id: str, secret: str) -> Non
 def renew_credential(tx: Tx, vault: Vault, connection_id: str, token: str) -> None:
     """The same consent's next access token: account and budget stay as they are."""
     tx.execute(update(connections).where(connections.c.id == connection_id).values(credential=vault.encrypt(token)))
+
+
+def set_expiry(tx: Tx, connection_id: str, expires_at: float | None) -> None:
+    """When the stored key ends (unix seconds), as LaunchDarkly says now."""
+    tx.execute(update(connections).where(connections.c.id == connection_id).values(key_expires_at=expires_at))
 
 
 def set_account(tx: Tx, connection_id: str, account: str) -> None:

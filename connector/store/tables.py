@@ -69,6 +69,7 @@ connections = Table(
     Column("project_key", Text, nullable=False),
     Column("base_url", Text, nullable=False),
     Column("credential", LargeBinary, nullable=False),
+    Column("key_expires_at", Time),
     Column("source_credential", LargeBinary),
     Column("options", Json, nullable=False),
     Column("state", Text, nullable=False),

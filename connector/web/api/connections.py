@@ -17,7 +17,7 @@ from connector.store import connections, endpoints
 from connector.store.connections import Connection, Options
 from connector.store.idempotency import Once
 from connector.web.api.access import Access
-from connector.web.api.fields import Choice, Flag, PageQuery, Seconds, Strict, Text, Whole
+from connector.web.api.fields import Choice, Flag, Moment, PageQuery, Seconds, Strict, Text, Whole
 from connector.web.api.resource import PREFIX, Resource, connection_of
 
 _LONGEST_OVERLAP = 30 * 24 * 3600.0
@@ -45,6 +45,11 @@ class ConnectionSchema(Strict):
     project_key = fields.String(required=True)
     base_url = fields.String(required=True)
     workspace = fields.String(required=True, allow_none=True)
+    key_expires_at = Moment(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Null for a key without an end, or none that is known."},
+    )
     endpoint = fields.String(required=True)
     webhook_url = fields.String(
         required=True, allow_none=True, metadata={"description": "Null for a partner that sends no webhooks."}

@@ -9,6 +9,7 @@ from typing import Any
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
+from connector.alerts.conditions import expiry_level
 from connector.connections import DEFAULT, OVERLAP, WAITING, ConnectionRefused, NewConnection
 from connector.launchdarkly import BASE_URLS, CredentialRefused, metric_url
 from connector.partners import UnknownPartner
@@ -112,11 +113,11 @@ class ConnectionPages:
         key = request.form.get("api_key", "").strip()
         partner = self._desk.endpoint(connection).partner
         try:
-            try_key(self._desk.clients, connection, partner, connection.base_url, key)
+            tried = try_key(self._desk.clients, connection, partner, connection.base_url, key)
             left = try_project(
                 self._desk.clients, connection, partner, connection.base_url, key, connection.project_key
             )
-            self._operations.set_key(connection, key)
+            self._operations.set_key(connection, key, expires_at=tried.holder.expires_at)
         except KeyNotUsable as refused:
             return _page(self._desk, connection, refused_key=refused), 422
         except REFUSED as refused:
@@ -213,6 +214,7 @@ def _page(desk: Desk, connection: Connection, **said: Any) -> str:
         more=metrics[METRICS_SHOWN - 1].id if len(metrics) > METRICS_SHOWN else None,
         secrets=secrets,
         waiting=connection.state_code == WAITING,
+        expiring=expiry_level(connection.key_expires_at, desk.clock()) > 0,
         fixed=connection.id == DEFAULT,
         example={"type": TYPE, "data": json.dumps(EXAMPLE, indent=2)},
         overlaps=OVERLAPS,

@@ -98,9 +98,10 @@ class SetupPage:
 
     def _take(self, token: str, setup: Setup, base_url: str, key: str | Grant) -> Any:
         try:
-            try_key(self._clients, setup.connection, setup.partner, base_url, key)
+            tried = try_key(self._clients, setup.connection, setup.partner, base_url, key)
             if not setup.chooses_project:
-                return self._finish(setup, setup.connection.project_key, base_url, key)
+                ends = tried.holder.expires_at
+                return self._finish(setup, setup.connection.project_key, base_url, key, expires_at=ends)
             self._links.hold(setup, base_url=base_url, credential=key)
         except KeyNotUsable as refused:
             return self.show(token, setup, refused)
@@ -148,11 +149,13 @@ class SetupPage:
     def forget_key(self, setup: Setup) -> None:
         self._links.release(setup)
 
-    def _finish(self, setup: Setup, project: str, base_url: str, key: str | Grant) -> Any:
+    def _finish(
+        self, setup: Setup, project: str, base_url: str, key: str | Grant, *, expires_at: float | None = None
+    ) -> Any:
         """Raises `KeyNotUsable` or `Problem`."""
         try:
             left = try_project(self._clients, setup.connection, setup.partner, base_url, key, project)
-            self._links.finish(setup, project_key=project, base_url=base_url, credential=key)
+            self._links.finish(setup, project_key=project, base_url=base_url, credential=key, expires_at=expires_at)
         except (ConnectionRefused, CredentialRefused) as refused:
             raise KeyNotUsable(refused.code, str(refused)) from None
         except SetupLinkRefused as refused:

@@ -160,6 +160,15 @@ class TestShowing:
         assert "state           paused\n" in out
         assert "state_reason    Revoked.��[31mstate  active\n" in out
 
+    def test_the_end_of_its_key_is_shown_where_it_is_known(
+        self, connector: Run, connect: Callable[..., Connection], database: Database
+    ) -> None:
+        added = connect()
+        assert "key_expires_at  None\n" in connector("connections", "show", "Acme").out
+        database.write(lambda tx: connections.set_expiry(tx, added.id, 1_802_592_000.0))
+        assert "key_expires_at  2027-02-14 08:00:00 UTC\n" in connector("connections", "show", "Acme").out
+        assert connector("connections", "show", "Acme", "--json").json["key_expires_at"] == 1_802_592_000.0
+
 
 class TestChanging:
     def test_another_key_is_stored_and_never_said(

@@ -6,6 +6,7 @@ import io
 import json
 import re
 import tempfile
+import time
 from typing import Any
 
 import pytest
@@ -146,6 +147,21 @@ class TestConnections:
             assert sentence in page.text
             assert key not in page.html
         assert "The key works and is stored" in operator.submit(form, api_key="api-demo").text
+
+    @pytest.mark.parametrize(("days", "warned"), [(90, False), (7, True)])
+    def test_a_key_shows_its_end_from_its_try_on(
+        self, house: House, operator: Visitor, days: int, warned: bool
+    ) -> None:
+        added = house.add(f"Ends in {days} days", credential=READER)
+        page = page_of(operator, added.connection)
+        assert "It expires" not in page.text
+        house.sandbox.end_keys(api_demo=time.time() + days * 86400 + 600)
+        try:
+            page = operator.submit(page.form("/key"), api_key="api-demo")
+        finally:
+            house.sandbox.end_keys()
+        assert f"It expires in {days} d" in page.text
+        assert ("Its LaunchDarkly key expires" in page.text) is warned
 
     @pytest.mark.parametrize("partner", ["standard", "posthog"])
     def test_a_test_webhook_takes_the_whole_way(self, house: House, operator: Visitor, partner: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import requests
 from sqlalchemy import text
 
 from connector.doctor import Finding, Verdict
@@ -31,7 +32,7 @@ def verdicts(findings: list[Finding]) -> dict[str, Verdict]:
 def test_a_healthy_connection_has_nothing_to_mend(installed: Installed) -> None:
     installed.accept(installed.connect(), DONE)
     found = verdicts(installed.examined())
-    assert len(found) == 15
+    assert len(found) == 16
     assert {name for name, verdict in found.items() if verdict is not OK} == {"list_api"}
 
 
@@ -111,6 +112,24 @@ def test_a_key_that_launchdarkly_does_not_know(installed: Installed) -> None:
 def test_a_key_of_a_person(installed: Installed) -> None:
     installed.connect(credential="api-canary-person")
     assert installed.said("key_owner").verdict is WARNING
+
+
+@pytest.mark.parametrize(("days", "verdict"), [(31, OK), (29, WARNING)])
+def test_a_key_that_expires(installed: Installed, days: float, verdict: Verdict) -> None:
+    connection = installed.connect()
+    ends = {"api-canary": int((installed.now + days * 86400 + 60) * 1000)}
+    requests.put(f"{installed.launchdarkly}/sandbox/expiries", json=ends, timeout=5).raise_for_status()
+    try:
+        said = installed.said("key_expiry")
+    finally:
+        requests.put(f"{installed.launchdarkly}/sandbox/expiries", json={}, timeout=5).raise_for_status()
+    assert (said.verdict, said.seen) == (verdict, f"The key expires in {days} days.")
+    assert said.fix == ("" if verdict is OK else f"Set another key: connector connections set-key {connection.id}")
+
+
+def test_a_key_without_an_end(installed: Installed) -> None:
+    installed.connect()
+    assert installed.said("key_expiry").seen == "LaunchDarkly names no end of the key."
 
 
 def test_a_key_that_may_only_read(installed: Installed) -> None:

@@ -111,6 +111,13 @@ def test_the_caller_and_its_projects_are_known(sandbox, connect):
     assert projects.get_projects().total_count == 1
 
 
+def test_the_end_of_a_key_is_known(sandbox, connect):
+    sandbox("PUT", "/sandbox/expiries", json={"api-demo": 4_000_000_000_000})
+    identity = ld.OtherApi(connect("api-demo")).get_caller_identity()
+    assert identity.expires_at == 4_000_000_000_000
+    assert ld.OtherApi(connect("api-reader")).get_caller_identity().expires_at is None
+
+
 def refusal(call, *arguments):
     with pytest.raises(ApiException) as caught:
         call(*arguments)

@@ -244,6 +244,15 @@ class TestTheLink:
         assert "Connected" in page.text
         assert house.connection(added.connection.id).project_key == "demo"
 
+    def test_the_end_of_the_key_is_noted_where_it_is_tried_last(self, house: House) -> None:
+        added, end = house.add("Ends"), 4_000_000_000.0
+        house.sandbox.end_keys(api_demo=end)
+        try:
+            assert "Connected" in enter(house.visitor(), path_of(house, added.connection), "api-demo").text
+        finally:
+            house.sandbox.end_keys()
+        assert house.connection(added.connection.id).key_expires_at == end
+
     def test_a_form_of_another_site_changes_nothing(self, house: House) -> None:
         added = waiting(house, project_key="demo")
         path, visitor = path_of(house, added.connection), house.visitor()

@@ -78,6 +78,11 @@ class Sandbox:
     def play(self, *faults: Mapping[str, Any]) -> None:
         requests.put(f"{self.url}/sandbox/faults", json=list(faults), timeout=5).raise_for_status()
 
+    def end_keys(self, **moments: float) -> None:
+        """When keys end: `api_demo` and the like, in unix seconds; those that are not named have no end."""
+        ends = {name.replace("_", "-"): int(moment * 1000) for name, moment in moments.items()}
+        requests.put(f"{self.url}/sandbox/expiries", json=ends, timeout=5).raise_for_status()
+
 
 @pytest.fixture(scope="session")
 def running_sandbox() -> Iterator[Sandbox]:

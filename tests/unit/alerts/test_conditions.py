@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from connector.alerts.conditions import Condition, conditions
+from connector.alerts.conditions import DAY, Condition, conditions
 from connector.connections import WAITING
 from connector.store.alerts import Trouble
 
@@ -63,3 +63,34 @@ def test_the_failing_share_has_four_steps(share: float, level: int | None) -> No
 def test_a_paused_connection_is_not_failing_as_well() -> None:
     said = found(replace(FINE, paused=True, code="launchdarkly_unauthorized", share=1.0))
     assert [condition.kind for condition in said] == ["key_refused"]
+
+
+@pytest.mark.parametrize(
+    ("days", "level", "said"),
+    [
+        (30.1, None, None),
+        (30, 1, "30 days"),
+        (7.1, 1, "30 days"),
+        (7, 2, "7 days"),
+        (1.1, 2, "7 days"),
+        (1, 3, "1 day"),
+        (-2, 3, "1 day"),
+    ],
+)
+def test_a_key_that_expires_is_told_at_three_steps(days: float, level: int | None, said: str | None) -> None:
+    told = found(replace(FINE, key_expires_at=NOW + days * DAY))
+    assert [condition.level for condition in told] == ([] if level is None else [level])
+    assert [condition.kind for condition in told] == ["key_expiring"] * len(told)
+    for condition in told:
+        assert condition.summary == f"The LaunchDarkly key of Acme expires in {said} or less."
+        assert condition.next_step.endswith("connector connections set-key con_1")
+
+
+def test_the_alert_of_a_key_names_its_end() -> None:
+    (condition,) = found(replace(FINE, key_expires_at=NOW + 2 * DAY))
+    assert condition.detail == "It expires at 2027-01-17 08:00 UTC."
+
+
+def test_a_pause_does_not_hide_that_the_key_expires() -> None:
+    told = found(replace(FINE, paused=True, code="paused_by_person", key_expires_at=NOW + DAY))
+    assert {condition.kind for condition in told} == {"connection_paused", "key_expiring"}

@@ -83,3 +83,15 @@ def test_a_path_or_method_that_does_not_exist_is_refused_in_the_same_shape(call)
 def test_a_sandbox_without_settings_has_the_project_and_the_token_of_the_demo():
     answer = create_sandbox().test_client().get("/api/v2/projects/demo", headers={"Authorization": "api-demo"})
     assert answer.json["key"] == "demo"
+
+
+def test_a_token_tells_its_end_and_is_refused_from_then_on(start, time):
+    call = start(key_lifetime=60)
+    identity = call("GET", "/api/v2/caller-identity").json
+    assert identity["expiresAt"] == (time.now + 60) * 1000
+    time.now += 60
+    assert call("GET", "/api/v2/caller-identity").status_code == 401
+
+
+def test_a_token_has_no_end_where_none_is_set(call):
+    assert "expiresAt" not in call("GET", "/api/v2/caller-identity").json

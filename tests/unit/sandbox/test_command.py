@@ -31,6 +31,7 @@ def test_flags_become_settings(run):
         "--host", "::1", "--port", "0", "--project", "a", "--project", "b", "--api-key", "api-1",
         "--reader-key", "api-2", "--latency-ms", "20", "--fault", "error-503:0.1:post", "--fault", "reset:1",
         "--global-limit", "9", "--route-limit", "8", "--token-limit", "7", "--seed", "3",
+        "--key-lifetime", "60",
     )  # fmt: skip
     assert result.exit_code == 0
     config = SandboxConfig(
@@ -43,6 +44,7 @@ def test_flags_become_settings(run):
             Fault(FaultKind.RESET),
         ),
         seed=3,
+        key_lifetime=60,
     )
     assert served == [(config, "::1", 0)]
 

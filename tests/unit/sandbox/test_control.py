@@ -78,8 +78,23 @@ def test_an_edit_that_nobody_could_make_is_refused(call, fields):
     assert call("PATCH", "/sandbox/metrics/demo/orders", fields).status_code == 400
 
 
+def test_the_end_of_a_token_is_set_at_run_time(call, time):
+    ends = {"api-demo": int(time.now * 1000) + 1}
+    assert call("PUT", "/sandbox/expiries", ends).json == call("GET", "/sandbox/expiries").json == ends
+    assert call("GET", "/api/v2/caller-identity").json["expiresAt"] == ends["api-demo"]
+    assert "expiresAt" not in call("GET", "/api/v2/caller-identity", token="api-other").json
+    assert call("PUT", "/sandbox/expiries", {}).json == {}
+    assert "expiresAt" not in call("GET", "/api/v2/caller-identity").json
+
+
+@pytest.mark.parametrize("stated", [[], None, {"api-demo": True}, {"api-demo": "soon"}, {"api-demo": 1.5}])
+def test_an_end_that_is_no_time_is_refused(call, stated):
+    assert call("PUT", "/sandbox/expiries", stated).status_code == 400
+
+
 def test_a_reset_forgets_everything_but_the_settings(call):
     call.create()
+    call("PUT", "/sandbox/expiries", {"api-demo": 1})
     call("PUT", "/sandbox/limits", {"global": 0})
     call("PUT", "/sandbox/faults", [{"kind": "error-500"}])
     assert call("POST", "/sandbox/reset").status_code == 204

@@ -14,7 +14,7 @@ from connector.store import connections, endpoints
 
 SHOWN = {
     "id", "name", "partner", "state", "state_code", "state_reason", "project_key", "base_url", "workspace", "endpoint",
-    "webhook_url", "options",
+    "webhook_url", "key_expires_at", "options",
 }  # fmt: skip
 
 
@@ -159,6 +159,15 @@ def test_a_body_that_is_not_strict_json_is_refused(
 ) -> None:
     answer = on_sqlite.call("POST", "/api/v1/connections", data=body, headers={"Content-Type": content_type})
     assert (answer.status_code, answer.json["code"]) == (status, code)
+
+
+def test_the_end_of_a_key_is_shown_until_another_is_set(served: Any) -> None:
+    acme = served.connect()
+    assert acme["key_expires_at"] is None
+    served.installation.database.write(lambda tx: connections.set_expiry(tx, acme["id"], 1_802_592_000.0))
+    assert served.get(f"/connections/{acme['id']}")["key_expires_at"] == "2027-02-14T08:00:00.000Z"
+    renewed = served.call("PUT", f"/api/v1/connections/{acme['id']}/key", {"api_key": "api-canary-other"}).json
+    assert renewed["key_expires_at"] is None
 
 
 def test_a_rotated_secret_is_shown_once_and_the_one_before_verifies_a_while(served: Any) -> None:
