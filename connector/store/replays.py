@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, literal, select, update
+from sqlalchemy import Connection, Row, Select, delete, func, insert, literal, select, update
 
 from connector.store import inbox
 from connector.store.inbox import KEEP_SECONDS
@@ -52,11 +52,8 @@ def start(tx: Connection, wanted: Filter, *, cap: int, now: float) -> Replay:
     old = select(replays.c.id).where(replays.c.created_at < now - KEEP_SECONDS)
     tx.execute(delete(replayed_changes).where(replayed_changes.c.replay_id.in_(old)))
     tx.execute(delete(replays).where(replays.c.id.in_(old)))
-    found = changes_matching(wanted).where(
-        changes.c.state.in_(("done", "parked")), changes.c.connection_id.is_not(None)
-    )
     # Not in the order of the primary key itself: to walk down that and throw away is slow where little matches.
-    oldest = found.order_by(changes.c.id + 0).limit(cap + 1)
+    oldest = _replayable(wanted).order_by(changes.c.id + 0).limit(cap + 1)
     ids = list(tx.execute(oldest.with_for_update(skip_locked=True, key_share=True, of=changes)).scalars())
     taken, replay_id = ids[:cap], new_id("rpl", now)
     values = {"filter": asdict(wanted), "changes": len(taken), "more": len(ids) > cap, "created_at": now}
@@ -69,6 +66,13 @@ def start(tx: Connection, wanted: Filter, *, cap: int, now: float) -> Replay:
     replay = get(tx, replay_id)
     assert replay is not None  # noqa: S101 - it was written above
     return replay
+
+
+def count(tx: Connection, wanted: Filter, *, most: int) -> int:
+    """How many changes `start` would queue, counted as far as `most`."""
+    found = _replayable(wanted).limit(most).subquery()
+    number: int = tx.execute(select(func.count()).select_from(found)).scalar_one()
+    return number
 
 
 def cancel(tx: Connection, replay_id: str, *, now: float) -> Replay | None:
@@ -112,6 +116,11 @@ def listing(tx: Connection, *, after: str | None = None, limit: int) -> Sequence
     found = tx.execute(rows).all()
     states = _states(tx, [row.id for row in found])
     return [_replay(row, states) for row in found]
+
+
+def _replayable(wanted: Filter) -> Select[Any]:
+    """The ids of the finished and parked changes that `wanted` describes."""
+    return changes_matching(wanted).where(changes.c.state.in_(("done", "parked")), changes.c.connection_id.is_not(None))
 
 
 def _states(tx: Connection, replay_ids: Sequence[str]) -> Mapping[str, Mapping[str, int]]:

@@ -131,6 +131,31 @@ def test_a_search_leads_to_what_was_sent(on: Stage, customers: dict[str, str]) -
     on.sees("browsed")
 
 
+def test_what_a_search_finds_is_replayed_followed_and_cancelled(on: Stage, customers: dict[str, str]) -> None:
+    on.sign_in()
+    on.press("Deliveries")
+    on.fill("event_type", "b1")
+    on.press("Search")
+    on.press("Replay all that match")
+    on.sees("1 change is queued again")
+    assert on.barriers() == []
+    on.press("Replay 1 change")
+    on.sees("1 of 1")  # the page looks again by itself
+    assert on.barriers() == []
+    on.open(customers["connection"])
+    on.press("Pause")
+    on.open("/console/deliveries?event_type=b1")
+    on.press("Replay all that match")
+    on.press("Replay 1 change")
+    on.sees("Under way")
+    assert on.barriers() == []
+    on.press("Cancel")
+    on.sees("what still waited is as it was before")
+    on.open(customers["connection"])
+    on.press("Resume")
+    on.sees("what waited is applied now")
+
+
 def test_a_sync_is_planned_applied_and_followed(on: Stage, customers: dict[str, str], tmp_path: Path) -> None:
     types = [{"id": f"y{number}", "key": f"synced_{number}", "name": f"Synced {number}"} for number in range(20)]
     file = tmp_path / "catalogue.json"

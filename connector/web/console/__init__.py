@@ -14,7 +14,7 @@ from werkzeug.wrappers import Response
 
 from connector import __version__
 from connector.web import pages
-from connector.web.console import connections, deliveries, overview, rules, syncs
+from connector.web.console import connections, deliveries, overview, replays, rules, syncs
 from connector.web.console.desk import Desk
 from connector.web.console.session import Sessions
 from connector.web.pages.forms import Forms
@@ -34,7 +34,7 @@ def blueprint(desk: Desk, sessions: Sessions, forms: Forms) -> Blueprint:
     def about() -> dict[str, Any]:
         return {"version": __version__, "now": desk.clock()}
 
-    for room in (overview, connections, deliveries, syncs, rules):
+    for room in (overview, connections, deliveries, replays, syncs, rules):
         room.add_pages(routes, desk)
 
     @routes.route("/<path:_nowhere>", methods=["GET", "POST"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 from flask import Blueprint, redirect, render_template, request, url_for
@@ -12,10 +11,10 @@ from connector.store import connections, history, inbox
 from connector.store.history import DeliveryDetails, Filter
 from connector.store.tables import changes
 from connector.web.console.desk import Desk
+from connector.web.console.searching import STATES, asked_for, filled, filter_of
 from connector.web.problems import Problem
 
 SHOWN = 50
-_STATES = ("pending", "parked", "done")
 _LONGEST_BODY = 200_000
 """Bytes of a body that the page shows."""
 
@@ -25,10 +24,10 @@ def add_pages(routes: Blueprint, desk: Desk) -> None:
 
     @routes.get("/deliveries")
     def list_deliveries() -> str | tuple[str, int]:
-        asked = {name: request.args.get(name, "").strip() for name in _FIELDS}
+        asked = asked_for(request.args)
         wrong = None
         try:
-            wanted: Filter | None = _filter(asked)
+            wanted: Filter | None = filter_of(asked)
         except ValueError as error:
             wanted, wrong = None, str(error)
         with database.read() as tx:
@@ -37,14 +36,14 @@ def add_pages(routes: Blueprint, desk: Desk) -> None:
         shown = render_template(
             "console/deliveries.html",
             asked=asked,
-            searching=any(asked.values()),
             page=page,
             wrong=wrong,
             connections=known,
             names={each.id: each.name for each in known},
-            states=_STATES,
+            states=STATES,
             outcomes=[outcome for outcome in Outcome if outcome is not Outcome.PARKED],
-            next={**_given(asked), "after": page.next} if page and page.next else None,
+            given=filled(asked),
+            next={**filled(asked), "after": page.next} if page and page.next else None,
         )
         return (shown, 422) if wrong else shown
 
@@ -77,44 +76,9 @@ def add_pages(routes: Blueprint, desk: Desk) -> None:
         return redirect(url_for("console.show_delivery", delivery_id=delivery_id, replayed=queued), 303)
 
 
-_FIELDS = ("q", "event_type", "connection", "state", "outcome", "since", "until")
-
-
-def _filter(asked: dict[str, str]) -> Filter:
-    """Raises `ValueError` with a sentence for what nobody can search for."""
-    text = asked["q"]
-    known = {"", *Outcome}
-    if asked["outcome"] not in known or asked["state"] not in {"", *_STATES}:
-        raise ValueError("There is no such state or outcome.")
-    return Filter(
-        delivery_id=text if text.startswith("dlv_") else None,
-        message_id=text if text and not text.startswith("dlv_") else None,
-        event_type=asked["event_type"] or None,
-        connection_id=asked["connection"] or None,
-        state=asked["state"] or None,
-        outcome=asked["outcome"] or None,
-        since=_time(asked["since"]),
-        until=_time(asked["until"]),
-    )
-
-
-def _time(text: str) -> float | None:
-    """A point in time as a browser's own field writes it, in UTC."""
-    if not text:
-        return None
-    try:
-        return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()
-    except (ValueError, OverflowError):
-        raise ValueError(f"{text[:40]!r} is no time: write it as 2026-11-22T10:00.") from None
-
-
 def _after() -> str | None:
     after = request.args.get("after", "")
     return after if after.isascii() and after.isprintable() and after else None
-
-
-def _given(asked: dict[str, str]) -> dict[str, str]:
-    return {name: value for name, value in asked.items() if value}
 
 
 def _time_line(details: DeliveryDetails) -> list[dict[str, Any]]:

@@ -80,6 +80,17 @@ def test_a_cap_takes_the_oldest_and_says_that_there_are_more(
     assert (start(cap=2, state="parked").changes, start(cap=2, state="parked").changes) == (1, 0)
 
 
+def test_it_can_be_counted_before(parked: list[Work], database: Database, start: Callable[..., Replay]) -> None:
+    def counted(most: int = 100, **wanted: Any) -> int:
+        with database.read() as tx:
+            return replays.count(tx, Filter(**wanted), most=most)
+
+    assert (counted(), counted(state="parked"), counted(event_type="evt_0"), counted(state="pending")) == (4, 3, 1, 0)
+    assert counted(most=2) == 2
+    start(state="parked")
+    assert (counted(), counted(state="parked")) == (1, 0)
+
+
 def test_to_cancel_gives_back_what_waits_as_it_was_and_lets_what_is_begun_finish(
     parked: list[Work],
     database: Database,
