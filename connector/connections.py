@@ -28,6 +28,9 @@ from connector.store.vault import Vault
 DEFAULT = "default"
 """The id of the endpoint and the connection that live in the environment."""
 
+LONGEST_RULES = 30_000
+"""Characters of a connection's own rules that may be entered."""
+
 OVERLAP = 24 * 3600.0
 """Seconds that the secret before a rotation still verifies."""
 

@@ -184,6 +184,24 @@ def test_the_rules_can_be_tried(on: Stage) -> None:
     assert on.barriers() == []
 
 
+def test_the_rules_of_a_connection_are_changed(on: Stage, customers: dict[str, str]) -> None:
+    on.sign_in()
+    on.open(customers["paused connection"])
+    on.reveal("There are none: write some")
+    on.fill("rules", "[[rules]]")
+    on.press("Store the rules")
+    on.sees("Nothing was stored")
+    assert on.barriers() == []
+    on.fill("rules", '[[rules]]\nmatch = "internal_*"\nskip = true')
+    on.press("Store the rules")
+    on.sees("The rules are stored")
+    on.reveal("Change them")
+    assert on.barriers() == []
+    on.fill("rules", "")
+    on.press("Store the rules")
+    on.sees("no rules of its own any more")
+
+
 def test_the_keyboard_is_enough(on: Stage, customers: dict[str, str]) -> None:
     on.open("/console/")
     on.browser.switch_to.active_element.send_keys("the wrong token", Keys.ENTER)

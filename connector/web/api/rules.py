@@ -8,6 +8,7 @@ from typing import Any
 
 from marshmallow import fields
 
+from connector.connections import LONGEST_RULES
 from connector.delivery.applying import source_of
 from connector.installation import Installation
 from connector.partners import standard
@@ -17,8 +18,6 @@ from connector.web.api.access import Access
 from connector.web.api.fields import Strict, Text
 from connector.web.api.resource import Resource, connection_of
 
-_LONGEST = 30_000
-
 
 class RulesSchema(Strict):
     """Rules as TOML; null where there are none."""
@@ -26,7 +25,7 @@ class RulesSchema(Strict):
     rules = Text(
         required=True,
         allow_none=True,
-        longest=_LONGEST,
+        longest=LONGEST_RULES,
         lines=True,
         metadata={"description": "[[rules]] tables, TOML."},
     )
@@ -36,7 +35,7 @@ class TrySchema(Strict):
     """An event type as the native protocol sends it, and (to try others than the connection's own) rules."""
 
     event_type = fields.Nested(standard.EventTypeSchema, required=True)
-    rules = Text(longest=_LONGEST, lines=True, metadata={"description": "[[rules]] tables, TOML."})
+    rules = Text(longest=LONGEST_RULES, lines=True, metadata={"description": "[[rules]] tables, TOML."})
 
 
 class WantedSchema(Strict):

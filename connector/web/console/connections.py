@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from connector.alerts.conditions import expiry_level
-from connector.connections import DEFAULT, OVERLAP, WAITING, ConnectionRefused, NewConnection
+from connector.connections import DEFAULT, LONGEST_RULES, OVERLAP, WAITING, ConnectionRefused, NewConnection
 from connector.launchdarkly import BASE_URLS, CredentialRefused, metric_url
 from connector.partners import UnknownPartner
 from connector.policy import PolicyError
@@ -34,6 +35,8 @@ DONE = {
     "paused": "The connection is paused: what arrives is kept.",
     "resumed": "The connection is active: what waited is applied now.",
     "key": "The key works and is stored; the connection is active.",
+    "rules": "The rules are stored: they hold from the next change of an event type on.",
+    "no-rules": "The connection has no rules of its own any more.",
     "removed": "The connection is removed; its metrics stay in LaunchDarkly.",
 }
 
@@ -51,6 +54,7 @@ def add_pages(routes: Blueprint, desk: Desk) -> None:
         ("POST", one + "/key", pages.set_key),
         ("POST", one + "/secret", pages.rotate_secret),
         ("POST", one + "/setup-link", pages.make_setup_link),
+        ("POST", one + "/rules", pages.replace_rules),
         ("POST", one + "/test-webhook", pages.send_test_webhook),
         ("POST", one + "/remove", pages.remove),
     ):
@@ -150,6 +154,20 @@ class ConnectionPages:
             return _page(self._desk, connection, wrong=str(refused)), 422
         return _page(self._desk, connection, fresh_link=link)
 
+    def replace_rules(self, connection_id: str) -> Any:
+        connection = self._desk.connection(connection_id)
+        text = request.form.get("rules", "").replace("\r\n", "\n").rstrip()  # a browser ends lines with CR LF
+        try:
+            if len(text) > LONGEST_RULES:
+                raise ConnectionRefused(f"The rules are longer than {LONGEST_RULES:,} characters: shorten them.")
+            rules = f"{text}\n" if text else None
+            self._operations.change(connection, options=replace(connection.options, rules=rules))
+        except REFUSED as refused:
+            return _page(self._desk, connection, refused_rules=str(refused)), 422
+        done = "no-rules" if rules is None else "rules"
+        # The form leads to itself, where a refusal stands; what was done is said at the top.
+        return redirect(url_for("console.show_connection", connection_id=connection_id, done=done, _anchor="main"), 303)
+
     def send_test_webhook(self, connection_id: str) -> Any:
         connection = self._desk.connection(connection_id)
         form = request.form
@@ -217,6 +235,7 @@ def _page(desk: Desk, connection: Connection, **said: Any) -> str:
         expiring=expiry_level(connection.key_expires_at, desk.clock()) > 0,
         fixed=connection.id == DEFAULT,
         example={"type": TYPE, "data": json.dumps(EXAMPLE, indent=2)},
+        longest_rules=LONGEST_RULES,
         overlaps=OVERLAPS,
         lifetimes=LIFETIMES,
         metric_url=lambda key: metric_url(connection.base_url, connection.project_key, key),

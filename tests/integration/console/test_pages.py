@@ -10,6 +10,7 @@ import time
 from typing import Any
 
 import pytest
+from markupsafe import escape
 
 from connector.store import endpoints
 from connector.store.connections import Connection
@@ -323,6 +324,47 @@ class TestRules:
         form = operator.get("/console/rules").form("/rules")
         page = operator.submit(form, event_type=json.dumps({"key": "paid"}), connection=added.connection.id)
         assert "acme-paid" in page.text
+
+    def test_those_of_one_connection_are_changed_on_its_page(self, house: House, operator: Visitor) -> None:
+        added = house.add("Rules of its own")
+        form = page_of(operator, added.connection).form("/rules#rules")
+        text = '# ours <b>\r\n[[rules]]\r\nmatch = "own_*"\r\nmeasures = ["count"]'
+        page = operator.submit(form, rules=text)
+        assert (page.status, "The rules are stored" in page.text) == (200, True)
+        stored = text.replace("\r", "") + "\n"
+        assert house.connection(added.connection.id).options.rules == stored
+        assert "# ours <b>" in page.text
+        answer = house.send(added, {"id": "evt_own", "key": "own_event", "name": "Own"})
+        assert [metric["measure"] for metric in answer["changes"][0]["metrics"]] == ["count"]
+        rules = operator.get("/console/rules")
+        assert rules.links["Change them"] == f"/console/connections/{added.connection.id}#rules"
+        page = operator.submit(form, rules=" \r\n ")
+        assert "no rules of its own any more" in page.text
+        assert house.connection(added.connection.id).options.rules is None
+
+    @pytest.mark.parametrize(
+        ("text", "sentence"),
+        [
+            ("not <b> toml", "TOML"),
+            ("[[rules]]\nskip = true", "match"),
+            ('[[rules]]\nmatch = "a"\nmeasure = "x"', "measure"),
+            ("# \0", "TOML"),
+            ("#" * 30_001, "longer than 30,000 characters"),
+        ],
+    )
+    def test_rules_that_cannot_be_are_said_and_kept_on_the_page(
+        self, house: House, operator: Visitor, text: str, sentence: str
+    ) -> None:
+        from connector.store.connections import Options  # noqa: PLC0415
+
+        before = '[[rules]]\nmatch = "kept"\nskip = true\n'
+        added = house.add("Keeps its rules", options=Options(rules=before))
+        page = operator.submit(page_of(operator, added.connection).form("/rules#rules"), rules=text)
+        assert page.status == 422
+        assert sentence in page.text
+        assert "Nothing was stored" in page.text
+        assert str(escape(text)) in page.html
+        assert house.connection(added.connection.id).options.rules == before
 
     @pytest.mark.parametrize(
         ("event_type", "rules"),
