@@ -9,8 +9,9 @@ from flask import Blueprint, render_template, request
 
 from connector.delivery.applying import rules_of, source_of
 from connector.event_types import EventType
+from connector.installation import text_of
 from connector.partners import PayloadRefused, standard
-from connector.policy import Plan, PolicyError, Rules, Source, plan_metrics
+from connector.policy import Plan, PolicyError, Rules, RulesError, Source, plan_metrics
 from connector.store import connections
 from connector.web.console.desk import Desk
 
@@ -23,6 +24,10 @@ EXAMPLE = {
 
 
 def add_pages(routes: Blueprint, desk: Desk) -> None:
+    path = desk.installation.settings.rules
+    # What is in the file later counts after a restart only.
+    in_force = None if path is None else text_of(path, RulesError)
+
     @routes.route("/rules", methods=["GET", "POST"])
     def show_rules() -> str | tuple[str, int]:
         form = request.form
@@ -35,10 +40,9 @@ def add_pages(routes: Blueprint, desk: Desk) -> None:
                 wrong = str(error)
         with desk.installation.database.read() as tx:
             found = connections.listing(tx)
-        path = desk.installation.settings.rules
         page = render_template(
             "console/rules.html",
-            text=None if path is None else path.read_text(errors="replace"),
+            text=in_force,
             connections=found,
             example=json.dumps(EXAMPLE, indent=2),
             form=form,

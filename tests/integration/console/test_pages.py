@@ -7,14 +7,16 @@ import json
 import re
 import tempfile
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 from markupsafe import escape
 
+from connector.app import create_app
 from connector.store import endpoints
 from connector.store.connections import Connection
-from tests.integration.console.conftest import READER, House
+from tests.integration.console.conftest import ADMIN_TOKEN, READER, House, settings_of
 from tests.integration.console.visitor import Page, Visitor
 
 DEFINED = {"id": "evt_1", "key": "order_completed", "name": "Order Completed"}
@@ -324,6 +326,21 @@ class TestRules:
         form = operator.get("/console/rules").form("/rules")
         page = operator.submit(form, event_type=json.dumps({"key": "paid"}), connection=added.connection.id)
         assert "acme-paid" in page.text
+
+    def test_those_of_the_installation_are_shown_as_they_were_read(self, database_url: str, tmp_path: Path) -> None:
+        path = tmp_path / "rules.toml"
+        path.write_text('# für alle\n[[rules]]\nmatch = "x"\nskip = true\n', encoding="utf-8-sig")
+        app = create_app(settings_of(database_url, CONNECTOR_RULES=str(path)))
+        try:
+            path.unlink()
+            visitor = Visitor(app)
+            visitor.sign_in(ADMIN_TOKEN)
+            page = visitor.get("/console/rules")
+        finally:
+            app.extensions["connector"].close()
+        assert page.status == 200
+        assert "# für alle" in page.text
+        assert "[U+" not in page.text
 
     def test_those_of_one_connection_are_changed_on_its_page(self, house: House, operator: Visitor) -> None:
         added = house.add("Rules of its own")

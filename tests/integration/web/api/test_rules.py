@@ -20,6 +20,16 @@ def test_the_installations_rules_can_be_read(
     assert served.get("/rules") == {"rules": rules_file.read_text()}
 
 
+def test_a_rules_file_is_read_as_windows_saves_it_and_shown_as_it_was_when_it_was_read(
+    serve: Callable[..., Any], sqlite_url: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "rules.toml"
+    path.write_text(OWN, encoding="utf-8-sig")
+    served = serve(sqlite_url, CONNECTOR_RULES=str(path))
+    path.unlink()
+    assert served.get("/rules") == {"rules": OWN}
+
+
 def test_a_connections_rules_are_replaced_and_taken_away(served: Any) -> None:
     path = f"/connections/{served.connect()['id']}/rules"
     assert served.get(path) == {"rules": None}
