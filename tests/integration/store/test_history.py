@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -12,6 +13,7 @@ from connector.store.connections import ConnectionState
 from connector.store.database import Database
 from connector.store.history import Filter
 from connector.store.inbox import Accepted, NewChange, Work
+from connector.store.searching import matching
 
 NOW = 1_800_000_000.0
 
@@ -67,6 +69,28 @@ def test_a_page_can_be_of_one_connection_and_of_one_state(
     assert listed(connection_id="con_1") == listed(state="parked") == [parked]
     assert listed(connection_id="con_2", state="pending") == [pending]
     assert listed(connection_id="con_2", state="parked") == []
+
+
+@pytest.mark.parametrize(
+    ("wanted", "index"),
+    [
+        (Filter(state="pending"), "ix_changes_outcome_delivery_id"),
+        (Filter(state="parked"), "ix_changes_outcome_delivery_id"),
+        (Filter(state="done", until=NOW), "ix_changes_outcome_delivery_id"),
+        (Filter(connection_id="con_1", state="pending"), "ix_changes_connection_id_outcome_delivery_id"),
+        (Filter(connection_id="con_1", outcome="created"), "ix_changes_connection_id_outcome_delivery_id"),
+        (Filter(event_type="evt_1"), "ix_changes_label_delivery_id"),
+    ],
+)
+def test_a_search_walks_down_an_index_in_its_own_order(database: Database, wanted: Filter, index: str) -> None:
+    with database.read() as tx:
+        if not database.sqlite:
+            for other in ("seqscan", "bitmapscan", "sort", "hashagg"):  # as a planner that knows of many rows does
+                tx.exec_driver_sql(f"SET LOCAL enable_{other} = off")
+        walk = matching(wanted, after=None, limit=51).compile(tx, compile_kwargs={"literal_binds": True})
+        explain = "EXPLAIN QUERY PLAN" if database.sqlite else "EXPLAIN"
+        plan = "\n".join(str(row) for row in tx.exec_driver_sql(f"{explain} {walk}"))
+    assert set(re.findall(r"ix_changes_\w+", plan)) == {index}, plan
 
 
 def test_what_is_not_there_has_no_details(database: Database) -> None:
