@@ -9,11 +9,11 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection as Tx
 from sqlalchemy import func, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from connector.store import inbox
 from connector.store.connections import ConnectionState
 from connector.store.inbox import NewChange
+from connector.store.rows import insert
 from connector.store.tables import connections, reconciles
 
 RECONCILE = "reconcile"
@@ -46,8 +46,7 @@ def due_now(tx: Tx, connection_id: str, *, now: float) -> None:
 
 
 def _put(tx: Tx, connection_id: str, values: dict[str, float]) -> None:
-    insert = postgresql.insert if tx.dialect.name == "postgresql" else sqlite.insert
-    statement = insert(reconciles).values(connection_id=connection_id, **values)
+    statement = insert(tx, reconciles).values(connection_id=connection_id, **values)
     tx.execute(statement.on_conflict_do_update(index_elements=["connection_id"], set_=values))
 
 

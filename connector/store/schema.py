@@ -6,9 +6,10 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import inspect, text
+from sqlalchemy import Connection, inspect, text
 
 from connector.store.database import Database, StoreUnavailable, declared_errors
+from connector.store.tables import metadata
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -30,11 +31,15 @@ def head() -> str:
 
 def current(database: Database) -> str | None:
     """The database's revision; None where it is empty. Raises `StoreUnavailable`."""
-    with database.read() as connection:
-        if not inspect(connection).has_table("alembic_version"):
-            return None
-        revision: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
-        return revision
+    with database.read() as tx:
+        return _revision(tx)
+
+
+def _revision(tx: Connection) -> str | None:
+    if not inspect(tx).has_table("alembic_version"):
+        return None
+    revision: str | None = tx.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+    return revision
 
 
 def upgrade(database: Database) -> None:
@@ -70,10 +75,29 @@ def ensure(database: Database) -> None:
     """
     revision = current(database)
     if revision is None and database.sqlite:
-        upgrade(database)
-    elif revision != head():
+        revision = database.write(_make)
+    if revision != head():
         found = "has no schema yet" if revision is None else f"has schema {revision}, this version needs {head()}"
         raise SchemaOutdated(f"The database {found}. Run: connector db upgrade")
+
+
+def _make(tx: Connection) -> str | None:
+    """The tables as the code knows them, which a test holds to be those that the migrations make; the revision.
+
+    So a first start needs no Alembic, which is longer imported than all tables are made. It is Alembic's own advice:
+    https://alembic.sqlalchemy.org/en/latest/cookbook.html#building-an-up-to-date-database-from-scratch
+    """
+    if (revision := _revision(tx)) is not None:  # another process was faster
+        return revision
+    metadata.create_all(tx, checkfirst=False)
+    tx.execute(
+        text(
+            "CREATE TABLE alembic_version "
+            "(version_num VARCHAR(32) NOT NULL, CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
+        )
+    )
+    tx.execute(text("INSERT INTO alembic_version VALUES (:head)"), {"head": head()})
+    return head()
 
 
 __all__ = ["SchemaOutdated", "StoreUnavailable", "current", "ensure", "head", "upgrade"]

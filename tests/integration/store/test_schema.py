@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -54,6 +56,49 @@ def test_an_empty_sqlite_file_gets_its_schema_by_itself(tmp_path: Path, open_dat
     database = open_database(f"sqlite:///{tmp_path / 'connector.db'}")
     schema.ensure(database)
     assert schema.current(database) == schema.head()
+
+
+def test_it_is_the_schema_that_the_migrations_make(tmp_path: Path, open_database: Open) -> None:
+    made, migrated = (open_database(f"sqlite:///{tmp_path / name}.db") for name in ("made", "migrated"))
+    schema.ensure(made)
+    schema.upgrade(migrated)
+    assert _described(tmp_path / "made.db") == _described(tmp_path / "migrated.db")
+
+
+def test_of_two_processes_that_start_at_once_one_makes_it(tmp_path: Path, open_database: Open) -> None:
+    first, second = (open_database(f"sqlite:///{tmp_path / 'connector.db'}") for _ in range(2))
+    schema.ensure(first)
+    assert second.write(schema._make) == schema.head()
+
+
+def test_neither_a_new_file_nor_the_tables_need_what_only_others_need(tmp_path: Path) -> None:
+    program = (
+        "import sys; from connector.store import schema, connections, reconciles; "
+        "from connector.store.database import Database; "
+        f"schema.ensure(Database('sqlite:///{tmp_path}/connector.db')); print(*sys.modules)"
+    )
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True)
+    assert not {"alembic", "sqlalchemy.dialects.postgresql"} & set(loaded.stdout.split())
+
+
+def _described(path: Path) -> dict[str, object]:
+    """All that SQLite knows of each table and index; the order of a table's keys and indexes means nothing."""
+    file = sqlite3.connect(path)
+    try:
+        described: dict[str, object] = {}
+        for kind, name, sql in file.execute("SELECT type, name, sql FROM sqlite_master").fetchall():
+            if kind == "table":
+                columns = file.execute("SELECT * FROM pragma_table_xinfo(?)", [name]).fetchall()
+                keys = file.execute("SELECT * FROM pragma_foreign_key_list(?)", [name]).fetchall()
+                indexes = file.execute("SELECT * FROM pragma_index_list(?)", [name]).fetchall()
+                named = sorted(re.findall(r"CONSTRAINT \w+", sql))
+                described[name] = (columns, sorted(key[2:] for key in keys), sorted(one[1:] for one in indexes), named)
+            else:
+                columns = file.execute("SELECT * FROM pragma_index_xinfo(?)", [name]).fetchall()
+                described[name] = (columns, (sql or "").partition(" WHERE ")[2])
+        return described
+    finally:
+        file.close()
 
 
 @pytest.mark.parametrize("empty_database_url", ["postgres"], indirect=True)
