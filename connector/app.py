@@ -11,19 +11,13 @@ from flask import Flask
 from connector import logs, tracing
 from connector.delivery import Runner
 from connector.delivery.duties import Duties
-from connector.installation import Installation, clients, duties, oauth_client, open_installation
-from connector.oauth_flows import OAuthFlows
+from connector.installation import Installation, duties, open_installation
 from connector.running import new_runner, sole_runner
 from connector.settings import Settings
-from connector.setup_links import SetupLinks
-from connector.web import api, console, errors, health, metrics, pages, problems, setup, webhooks
-from connector.web.console.desk import Desk
-from connector.web.console.session import Sessions
+from connector.web import health, metrics, problems, webhooks
 from connector.web.directory import Directory
-from connector.web.pages.forms import Forms
+from connector.web.late import Late
 from connector.web.receiving import Receiving
-from connector.web.setup import SetupPage
-from connector.web.setup.consent import Consent
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +61,14 @@ def create_app(settings: Settings | None = None) -> Flask:
 
 
 def web_app(installation: Installation, runner: Runner) -> Flask:
-    """The routes of an installation whose inbox `runner` applies."""
+    """The routes of an installation whose inbox `runner` applies.
+
+    Those that machines call are there at once. Behind them are those that people use, made when the first is asked for.
+    """
     settings = installation.settings
     app = Flask("connector", static_folder=None)
     app.json.sort_keys = False  # type: ignore[attr-defined]  # answers read in the order in which the docs explain them
     problems.install(app)
-    app.register_blueprint(health.blueprint(installation.database, runner.health))
-    app.register_blueprint(metrics.blueprint(installation.database, runner.health, token=settings.metrics_token))
     receiver = webhooks.Webhooks(
         installation.database,
         Directory(installation.database, installation.vault, installation.partners, fresh=settings.cache_seconds),
@@ -83,23 +78,16 @@ def web_app(installation: Installation, runner: Runner) -> Flask:
         threads=settings.threads,
     )
     app.register_blueprint(webhooks.blueprint(receiver))
-    app.wsgi_app = webhooks.Shortcut(app.wsgi_app, receiver)  # type: ignore[method-assign]
-    app.register_blueprint(errors.blueprint())
-    _install_pages(app, installation, runner, receiver)
-    api.install(app, installation, runner)
+    app.register_blueprint(health.blueprint(installation.database, runner.health))
+    app.register_blueprint(metrics.blueprint(installation.database, runner.health, token=settings.metrics_token))
+
+    def people() -> Flask:
+        from connector.web.people import people_app  # noqa: PLC0415 - a quarter of what a start would take
+
+        return people_app(installation, runner, receiver)
+
+    own = {rule.rule.split("/")[1] for rule in app.url_map.iter_rules()}
+    app.extensions["late"] = late = Late(app.wsgi_app, own, people)
+    # As Flask's documentation of WSGI middleware advises.
+    app.wsgi_app = webhooks.Shortcut(late, receiver)  # type: ignore[method-assign]
     return app
-
-
-def _install_pages(app: Flask, installation: Installation, runner: Runner, receiver: webhooks.Webhooks) -> None:
-    """The pages for people: the operator's console and the customers' set-up page."""
-    settings, database, vault = installation.settings, installation.database, installation.vault
-    secure = settings.base_url.startswith("https://")
-    forms, calling = Forms(vault, secure=secure), clients(settings)
-    links = SetupLinks(database, vault, base_url=settings.base_url)
-    sessions = Sessions(database, vault, settings.admin_token, secure=secure)
-    pages.install(app)
-    app.register_blueprint(console.blueprint(Desk(installation, runner, receiver, links, calling), sessions, forms))
-    oauth = oauth_client(settings)
-    consent = None if oauth is None else Consent(oauth, OAuthFlows(database, vault, links), secure=secure)
-    page = SetupPage(links, calling, installation.partners, runner, consent, title=settings.title)
-    app.register_blueprint(setup.blueprint(page, forms))

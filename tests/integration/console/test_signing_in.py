@@ -13,12 +13,13 @@ from connector.web.console.session import IDLE, LONGEST, MOST_TRIES, TRIES_WITHI
 from connector.web.problems import Problem
 from tests.integration.console.conftest import ADMIN_TOKEN, House, settings_of
 from tests.integration.console.visitor import Visitor
+from tests.integration.web.routes import all_rules
 
 
 def pages_of(app: Flask) -> list[tuple[str, str]]:
     """Every page and action of the console, as the app itself lists them."""
     found = []
-    for rule in app.url_map.iter_rules():
+    for rule in all_rules(app):
         if str(rule.endpoint).startswith("console.") and rule.endpoint not in {
             "console.sign_in",
             "console.begin_session",

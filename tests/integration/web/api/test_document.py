@@ -11,6 +11,7 @@ import pytest
 import schemathesis
 
 from connector.partners import standard
+from tests.integration.web.routes import all_rules
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def test_it_is_a_valid_document(document: dict[str, Any]) -> None:
 def test_every_route_of_the_api_is_in_it_and_nothing_else(on_sqlite: Any, document: dict[str, Any]) -> None:
     routes = {
         (re.sub(r"<(?:int:)?(\w+)>", r"{\1}", rule.rule), method.lower())
-        for rule in on_sqlite.app.url_map.iter_rules()
+        for rule in all_rules(on_sqlite.app)
         if rule.rule.startswith("/api/")
         for method in rule.methods - {"HEAD", "OPTIONS"}
     }
