@@ -6,6 +6,8 @@ DIST ?= dist
 PACKAGED ?= $(CURDIR)/build/package
 INTO = $(BIN)/python -m pip --disable-pip-version-check --python $(PACKAGED)/bin/python
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+# As pip does with what it installs, but not with what is edited in place.
+COMPILE := $(BIN)/python -m compileall -q connector
 
 .DEFAULT_GOAL := help
 .PHONY: help demo serve test lint format fuzz chaos bench docs package lock clean
@@ -81,11 +83,13 @@ $(VENV)/bin/python:
 $(VENV)/.run: $(VENV)/bin/python setup.cfg constraints.txt
 	@echo "Installing the connector (once, and when setup.cfg changes)"
 	@$(INSTALL) --editable .
+	@$(COMPILE)
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/bin/python setup.cfg constraints.txt
 	@echo "Installing the connector and what its tests need (once, and when setup.cfg changes)"
 	@$(INSTALL) --editable '.[celery,docs,otel,package,postgres,serverless,test,lint]'
+	@$(COMPILE)
 	@touch $@ $(VENV)/.run
 
 $(VENV)/.fuzz: $(VENV)/bin/python setup.cfg constraints.txt

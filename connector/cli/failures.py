@@ -8,37 +8,43 @@ from contextlib import contextmanager
 
 import click
 
-from connector.connections import ConnectionRefused
-from connector.delivery.celery_runner import BrokerUnavailable
-from connector.launchdarkly import CredentialRefused, LaunchDarklyError
-from connector.partners import MappingRefused, UnknownPartner
-from connector.policy import PolicyError
-from connector.settings import SettingsError
-from connector.signatures import SecretRefused
-from connector.store.database import StoreUnavailable
-from connector.store.schema import SchemaOutdated
-from connector.store.vault import VaultError
-
-_MISUSED = (
-    ConnectionRefused,
-    CredentialRefused,
-    MappingRefused,
-    UnknownPartner,
-    PolicyError,
-    SettingsError,
-    SecretRefused,
-)
-_FAILED = (BrokerUnavailable, LaunchDarklyError, StoreUnavailable, SchemaOutdated, VaultError)
-
 
 @contextmanager
 def explained() -> Iterator[None]:
     """Ends the process where a declared error reaches it."""
     try:
         yield
-    except _MISUSED as error:
+    except Exception as error:
+        code = _exit_code(error)
+        if code is None:
+            raise
         click.echo(f"Error: {error}", err=True)
-        sys.exit(2)
-    except _FAILED as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(1)
+        sys.exit(code)
+
+
+def _exit_code(error: Exception) -> int | None:
+    """None where nobody declared it. Imported here, so that a command that succeeds imports only what it needs."""
+    from connector.connections import ConnectionRefused
+    from connector.delivery.celery_runner import BrokerUnavailable
+    from connector.launchdarkly import CredentialRefused, LaunchDarklyError
+    from connector.partners import MappingRefused, UnknownPartner
+    from connector.policy import PolicyError
+    from connector.settings import SettingsError
+    from connector.signatures import SecretRefused
+    from connector.store.database import StoreUnavailable
+    from connector.store.schema import SchemaOutdated
+    from connector.store.vault import VaultError
+
+    misused = (
+        ConnectionRefused,
+        CredentialRefused,
+        MappingRefused,
+        UnknownPartner,
+        PolicyError,
+        SettingsError,
+        SecretRefused,
+    )
+    if isinstance(error, misused):
+        return 2
+    failed = (BrokerUnavailable, LaunchDarklyError, StoreUnavailable, SchemaOutdated, VaultError)
+    return 1 if isinstance(error, failed) else None

@@ -9,9 +9,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Column, Table
-from rich.text import Text
 
 from connector import logs
 from connector.installation import Installation, open_installation
@@ -36,6 +33,10 @@ def print_json(value: Any) -> None:
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, title: str | None = None) -> None:
     """A table that shows foreign text as it is: no markup or emoji codes of its own."""
+    from rich.console import Console
+    from rich.table import Column, Table
+    from rich.text import Text
+
     console = Console()
     # Folded and not cut: half an id is of no use.
     table = Table(*(Column(name, overflow="fold") for name in columns), title=title, title_justify="left")

@@ -87,30 +87,3 @@ def test_a_server_without_a_schema_is_1_and_says_what_to_run(
     monkeypatch.setenv("CONNECTOR_DATABASE_URL", empty_database_url)
     said = connector("connections", "list")
     assert (said.exit_code, said.err) == (1, "Error: The database has no schema yet. Run: connector db upgrade\n")
-
-
-def test_serving_opens_the_installation_first_and_becomes_gunicorn(
-    connector: Run, monkeypatch: pytest.MonkeyPatch, database: Database
-) -> None:
-    started: list[list[str]] = []
-
-    def become(_path: str, arguments: list[str]) -> None:
-        started.append(arguments)
-        raise SystemExit(0)
-
-    monkeypatch.setattr("os.execv", become)
-    monkeypatch.setenv("CONNECTOR_WEBHOOK_SECRET", "whsec_Y2FuYXJ5LWNhbmFyeS1jYW5hcnktY2FuYXJ5")
-    monkeypatch.setenv("LAUNCHDARKLY_API_KEY", "api-demo")
-    monkeypatch.setenv("LAUNCHDARKLY_PROJECT_KEY", "demo")
-
-    assert connector("serve", "--bind", "127.0.0.1:0").exit_code == 0
-    assert started[0][1:3] == ["-m", "gunicorn"]
-    assert started[0][-2:] == ["127.0.0.1:0", "connector.app:create_app()"]
-    with database.read() as tx:
-        assert connections.get(tx, "default") is not None
-
-    monkeypatch.setenv("LAUNCHDARKLY_API_KEY", "sdk-canary")
-    refused = connector("serve")
-    assert refused.exit_code == 2
-    assert "This is an SDK key" in refused.err
-    assert len(started) == 1
