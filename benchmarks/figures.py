@@ -42,6 +42,7 @@ class Figure:
 class Given:
     """How long to measure: `seconds` a round, `rounds` of each, `rows` of the largest backlog, `soak` seconds.
 
+    Memory by the hour is not known after a minute or two: the default takes half an hour for it.
     `imported` event types are a catalogue, `offered` the rates of webhooks a second at which a slow LaunchDarkly is
     tried. `aside` also measures what has no goal and needs further processes.
     `peers` is the directory with what `peers/install.sh` installed; None measures those on the path alone.
@@ -50,7 +51,7 @@ class Given:
     seconds: float = 10.0
     rounds: int = 3
     rows: int = 1_000_000
-    soak: float = 120.0
+    soak: float = 1800.0
     calls: int = 2000
     imported: int = 10_000
     offered: Sequence[int] = (10, 20, 30, 40, 60, 80)

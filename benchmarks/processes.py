@@ -179,10 +179,20 @@ def cpu_seconds(pid: int) -> float:
 
 
 def memory_bytes(pid: int) -> int:
-    """Resident memory of the largest process among it and its descendants."""
-    return max(_resident(member) for member in family(pid))
+    """Resident memory of the process that serves: the youngest of its family, which is gunicorn's worker."""
+    return _kept(family(pid)[-1])["Rss"]
 
 
-def _resident(pid: int) -> int:
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(status.partition("VmRSS:")[2].split()[0]) * 1024
+def family_bytes(pid: int) -> int:
+    """Resident memory of the process and its descendants: what they have for themselves, and the files mapped once.
+
+    A page that a fork left to several counts once. Files are not divided so, as strangers map the same libraries.
+    """
+    members = [_kept(member) for member in family(pid)]
+    return sum(each["Pss_Anon"] for each in members) + max(each["Rss"] - each["Anonymous"] for each in members)
+
+
+def _kept(pid: int) -> dict[str, int]:
+    """Source: https://www.kernel.org/doc/html/latest/filesystems/proc.html, smaps_rollup."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
+    return {name: int(size.split()[0]) * 1024 for name, _, size in (line.partition(":") for line in lines)}

@@ -22,6 +22,9 @@ from connector.store.failures import StoreUnavailable
 
 T = TypeVar("T")
 
+READ_CACHE = 256
+"""KiB of pages that each reading connection to SQLite keeps: the system caches the file for all of them."""
+
 BUSY_TIMEOUT = 5.0
 """Seconds that SQLite waits for another process (a CLI command) that is writing."""
 
@@ -207,6 +210,7 @@ class Writer:
     def _transact(self, group: Sequence[_Job], run: Callable[[Connection, _Job], None]) -> None:
         if self._opened is None:
             self._opened = Opened(self._engine)
+            self._opened.driver.execute("PRAGMA cache_size=-2000")  # SQLite's default: large imports fill it
         self._opened.begin(durable=any(job.durable for job in group))
         try:
             for job in group:
@@ -263,6 +267,7 @@ def _set_up(connection: sqlite3.Connection, _record: object) -> None:
     _use_wal(connection)
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute(f"PRAGMA cache_size=-{READ_CACHE}")
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:

@@ -303,6 +303,16 @@ class TestDurability:
         assert levels == [1, 2, 2]
 
 
+class TestMemory:
+    def test_many_readers_of_sqlite_keep_little_and_its_one_writer_what_an_import_takes(
+        self, sqlite_database: Database
+    ) -> None:
+        ask: Work = lambda tx: tx.execute(text("PRAGMA cache_size")).scalar_one()  # noqa: E731
+        with sqlite_database.read() as tx:
+            assert ask(tx) == -database_module.READ_CACHE
+        assert sqlite_database.write(ask) == -2000
+
+
 class TestOpening:
     @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///", "sqlite:///:memory:"])
     def test_a_database_in_memory_is_refused(self, url: str) -> None:
