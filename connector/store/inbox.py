@@ -252,11 +252,13 @@ def _row(tx: Connection, delivery_id: str, position: int, new: NewChange, now: f
     return row
 
 
+# OFFSET 0 keeps PostgreSQL from turning a probe of one row into a join of all changes, where it takes them for few.
 _DUE = "changes.state = 'pending' AND changes.due_at <= :now"
 _FED = Statement(
     "SELECT id FROM connections "  # noqa: S608 - what is put in is a fragment of our own, here and below
     "WHERE state <> 'paused' AND (resting_until IS NULL OR resting_until <= :now) "
-    f"AND EXISTS (SELECT 1 FROM changes WHERE changes.connection_id = connections.id AND {_DUE}) "
+    f"AND EXISTS (SELECT 1 FROM changes WHERE changes.connection_id = connections.id AND {_DUE} "
+    "ORDER BY changes.due_at LIMIT 1 OFFSET 0) "
     "ORDER BY random() LIMIT :limit"
 )
 _CANDIDATES = Statement(
@@ -265,8 +267,9 @@ _CANDIDATES = Statement(
     "received_at, queued_at, attempts + 1, replays "
     "FROM changes JOIN deliveries ON deliveries.id = delivery_id "
     f"WHERE changes.connection_id = :connection_id AND {_DUE} AND NOT EXISTS (SELECT 1 FROM changes AS earlier "
-    "WHERE earlier.event_type_id = changes.event_type_id AND earlier.id < changes.id AND earlier.state = 'pending') "
-    "AND NOT EXISTS (SELECT 1 FROM event_types WHERE event_types.id = changes.event_type_id AND leased_until > :now) "
+    "WHERE earlier.event_type_id = changes.event_type_id AND earlier.id < changes.id AND earlier.state = 'pending' "
+    "ORDER BY earlier.id LIMIT 1 OFFSET 0) AND NOT EXISTS (SELECT 1 FROM event_types "
+    "WHERE event_types.id = changes.event_type_id AND leased_until > :now LIMIT 1 OFFSET 0) "
     "ORDER BY changes.due_at, changes.id LIMIT :limit",
     postgresql=" FOR NO KEY UPDATE OF changes SKIP LOCKED",
 )

@@ -16,6 +16,7 @@ from connector.store.database import Database
 from connector.store.endpoints import Endpoint
 from connector.store.history import ChangeRecord
 from connector.store.inbox import Accepted, Attempt, NewChange, Settled, Work
+from connector.store.statements import Statement
 from connector.store.tables import attempts
 
 NOW = 1_800_000_000.0
@@ -143,6 +144,18 @@ class TestClaiming:
         assert claimed() == []
         postgres_database.write(lambda tx: inbox.release_leases(tx, now=NOW))
         assert claimed() < [later]
+
+    @pytest.mark.parametrize("statement", [inbox._FED, inbox._CANDIDATES], ids=["connections", "changes"])
+    def test_a_server_probes_for_each_row_whatever_it_takes_the_tables_for(
+        self, postgres_database: Database, statement: Statement
+    ) -> None:
+        explain = Statement("EXPLAIN " + statement._sqlite)
+        values = {"now": NOW, "limit": 4, "connection_id": "con_1"}
+        with postgres_database.read() as tx:
+            plan = "\n".join(line for (line,) in explain.all(tx, values))
+        assert "SubPlan" in plan
+        assert "Anti Join" not in plan
+        assert "Semi Join" not in plan
 
 
 class TestLeases:
