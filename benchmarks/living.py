@@ -28,6 +28,10 @@ SOAKING = 20.0
 SETTLED = 0.5
 """The share of a soak after which threads have started and caches are full; memory's slope is taken from there on."""
 
+BURST = 32
+"""Connections that send as fast as they are answered before a soak, so that every thread and connection is there that
+the settings allow: those come one by one where they must, and each takes memory once."""
+
 _SAMPLES = 240
 _PACKAGE = Path(__file__).parent.parent / "connector"
 
@@ -68,6 +72,7 @@ def _soak(given: Given, directory: Path) -> Iterator[Figure]:
         instant_launchdarkly(directory) as launchdarkly,
         connector(directory / "soak", launchdarkly, respond_within=2) as ours,
     ):
+        ours.load(BURST, given.soak / 60, warm_up=0.0).check("200", "201", "202")
         samples: list[tuple[float, int]] = []
         over = threading.Event()
 
