@@ -15,6 +15,7 @@ def set_up(log_format: str, *, quiet: bool = False) -> None:
     """Send the connector's log to standard error; other libraries', and with `quiet` ours, only from WARNING on."""
     # What the lines do not say need not be found out: https://docs.python.org/3/howto/logging.html#optimization
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    vars(logging)["_srcfile"] = None
     handler = logging.StreamHandler()
     handler.setFormatter(_JsonFormatter() if log_format == "json" else _TextFormatter())
     root = logging.getLogger()

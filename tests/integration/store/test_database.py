@@ -309,7 +309,7 @@ class TestMemory:
     ) -> None:
         ask: Work = lambda tx: tx.execute(text("PRAGMA cache_size")).scalar_one()  # noqa: E731
         with sqlite_database.read() as tx:
-            assert ask(tx) == -database_module.READ_CACHE
+            assert ask(tx) == -sqlite_module.READ_CACHE
         assert sqlite_database.write(ask) == -2000
 
 
