@@ -49,7 +49,7 @@ class KeyCheck:
         with self._database.read() as tx:
             stored = connections.stored_credential(tx, connection.id)
             partner = endpoints.partner_of(tx, connection.id)
-            limited = budgets.known(tx, budgets.scopes_of(connection))
+            limited = budgets.known(tx, connection.id)
         pace = Pace(self._database, connection, known=limited, clock=self._clock)
         try:
             client = self._clients(

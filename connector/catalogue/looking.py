@@ -44,7 +44,7 @@ class Looker:
         `StoreUnavailable`.
         """
         with self._database.read() as tx:
-            known = budgets.known(tx, budgets.scopes_of(connection))
+            known = budgets.known(tx, connection.id)
         pace = Pace(self._database, connection, known=known, clock=self._clock)
         deadline = self._clock() + PATIENCE
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from sqlalchemy import Connection as Tx
 
-from connector.store import budgets, links
-from connector.store.connections import FIELDS, Connection, from_stored
+from connector.store import budgets, connections, links
+from connector.store.connections import Connection
 from connector.store.links import Link
 from connector.store.statements import Statement, json_value
 
@@ -33,24 +33,32 @@ class Briefing:
 
 
 _BRIEF = Statement(
-    f"SELECT partner, credential, event_types.state, {', '.join(f'connections.{name}' for name in FIELDS)} "  # noqa: S608
+    f"SELECT partner, credential, event_types.state, {budgets.KNOWN}, "  # noqa: S608 - fragments of our own
+    f"{', '.join(f'links.{name}' for name in links.FIELDS)}, "
+    f"{', '.join(f'connections.{name}' for name in connections.FIELDS)} "
     "FROM event_types JOIN connections ON connections.id = event_types.connection_id "
-    "JOIN endpoints ON endpoints.id = connections.endpoint_id WHERE event_types.id = :event_type_id"
+    "JOIN endpoints ON endpoints.id = connections.endpoint_id "
+    "LEFT JOIN links ON links.event_type_id = event_types.id "
+    "WHERE event_types.id = :event_type_id ORDER BY links.id"
 )
 
 
 def of_event_type(tx: Tx, event_type_id: int) -> Briefing:
     """Raises `LookupError` where there is no such event type."""
-    row = _BRIEF.one(tx, {"event_type_id": event_type_id})
-    if row is None:
+    rows = _BRIEF.all(tx, {"event_type_id": event_type_id})
+    if not rows:
         raise LookupError(f"there is no event type {event_type_id}")
-    partner, credential, state, *stored = row
-    connection = from_stored(stored)
+    partner, credential, state, limited = rows[0][:_OWN]
+    linked = [row[_OWN:_LINKED] for row in rows]
     return Briefing(
-        connection=connection,
+        connection=connections.from_stored(rows[0][_LINKED:]),
         partner=partner,
         credential=credential,
-        limited=budgets.known(tx, budgets.scopes_of(connection)),
+        limited=bool(limited),
         registers=json_value(state),
-        links=links.of_event_type(tx, event_type_id),
+        links=[links.from_stored(each) for each in linked if each[0] is not None],
     )
+
+
+_OWN = 4
+_LINKED = _OWN + len(links.FIELDS)

@@ -34,12 +34,19 @@ def scopes_of(connection: connections.Connection) -> tuple[str, str]:
     return f"account {connection.account or connection.id}", f"token {connection.id}"
 
 
-_KNOWN = Statement("SELECT 1 FROM budgets WHERE scope IN (:account, :token) LIMIT 1")
+KNOWN = (
+    "EXISTS (SELECT 1 FROM budgets WHERE scope IN "
+    "('account ' || COALESCE(connections.account, connections.id), 'token ' || connections.id))"
+)
+"""`known` as part of a statement about a connection, whose scopes are those of `scopes_of`."""
+
+_KNOWN = Statement(f"SELECT {KNOWN} FROM connections WHERE id = :id")  # noqa: S608 - our own
 
 
-def known(tx: Connection, scopes: tuple[str, str]) -> bool:
-    """Whether the account or the token has ever been limited; where none was, nothing has to be taken."""
-    return _KNOWN.one(tx, dict(zip(("account", "token"), scopes, strict=True))) is not None
+def known(tx: Connection, connection_id: str) -> bool:
+    """Whether the connection's account or token has ever been limited; else nothing has to be taken."""
+    row = _KNOWN.one(tx, {"id": connection_id})
+    return row is not None and bool(row[0])
 
 
 def take(tx: Connection, scopes: Sequence[str], *, reserve: float, now: float) -> float | None:

@@ -6,7 +6,7 @@ A link is written before the metric is created, so that a crash in between leave
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any
 
@@ -34,7 +34,12 @@ class Link:
     state: LinkState
 
 
-_OF = Statement("SELECT measure, metric_key, body, state FROM links WHERE event_type_id = :event_type_id ORDER BY id")
+FIELDS = [each.name for each in fields(Link)]
+"""The columns of a link, in the order in which `from_stored` takes them."""
+
+_OF = Statement(
+    f"SELECT {', '.join(FIELDS)} FROM links WHERE event_type_id = :event_type_id ORDER BY id"  # noqa: S608 - our own
+)
 _HOLDER = Statement(
     "SELECT event_type_id, measure FROM links WHERE connection_id = :connection_id AND metric_key = :metric_key"
 )
@@ -51,8 +56,13 @@ _SAVE = Statement(
 
 
 def of_event_type(tx: Connection, event_type_id: int) -> Sequence[Link]:
-    rows = _OF.all(tx, {"event_type_id": event_type_id})
-    return [Link(measure, key, json_value(body), LinkState(state)) for measure, key, body, state in rows]
+    return [from_stored(row) for row in _OF.all(tx, {"event_type_id": event_type_id})]
+
+
+def from_stored(row: Sequence[Any]) -> Link:
+    """What `FIELDS` of a row say."""
+    measure, metric_key, body, state = row
+    return Link(measure, metric_key, json_value(body), LinkState(state))
 
 
 def reserve(tx: Connection, connection_id: str, event_type_id: int, link: Link, *, now: float) -> bool:

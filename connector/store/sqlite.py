@@ -25,6 +25,9 @@ T = TypeVar("T")
 READ_CACHE = 256
 """KiB of pages that each reading connection to SQLite keeps: the system caches the file for all of them."""
 
+WRITE_CACHE = 8192
+"""KiB for the one that writes, to find the pages of a dozen indexes."""
+
 BUSY_TIMEOUT = 5.0
 """Seconds that SQLite waits for another process (a CLI command) that is writing."""
 
@@ -210,7 +213,7 @@ class Writer:
     def _transact(self, group: Sequence[_Job], run: Callable[[Connection, _Job], None]) -> None:
         if self._opened is None:
             self._opened = Opened(self._engine)
-            self._opened.driver.execute("PRAGMA cache_size=-2000")  # SQLite's default: large imports fill it
+            self._opened.driver.execute(f"PRAGMA cache_size=-{WRITE_CACHE}")
         self._opened.begin(durable=any(job.durable for job in group))
         try:
             for job in group:

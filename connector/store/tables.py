@@ -84,7 +84,6 @@ connections = Table(
     Column("project_key", Text, nullable=False),
     Column("base_url", Text, nullable=False),
     Column("credential", LargeBinary, nullable=False),
-    Column("key_expires_at", Time),
     Column("source_credential", LargeBinary),
     Column("options", Json(), nullable=False),
     Column("state", Text, nullable=False),
@@ -94,6 +93,7 @@ connections = Table(
     Column("resting_until", Time),
     Column("created_at", Time, nullable=False),
     Column("removed_at", Time),
+    Column("key_expires_at", Time),
 )
 
 budgets = Table(

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from connector.store import budgets
+from connector.store import budgets, connections
 from connector.store.budgets import WINDOW, Budget
 from connector.store.database import Database
 
@@ -30,10 +30,29 @@ def take(database: Database):
     return write
 
 
-def test_where_no_limit_was_ever_told_nothing_is_counted(database, take):
-    with database.read() as tx:
-        assert budgets.known(tx, [ACCOUNT, TOKEN]) is False
+def test_where_no_limit_was_ever_told_nothing_is_counted(take):
     assert {take() for _ in range(50)} == {None}
+
+
+@pytest.mark.parametrize("account", [None, "acc_1"])
+def test_a_limit_is_known_for_the_account_or_the_token_of_a_connection(database, connect, learn, account):
+    mine = connect("con_1")
+    if account is not None:
+        database.write(lambda tx: connections.set_account(tx, mine, account))
+
+    def known() -> bool:
+        with database.read() as tx:
+            return budgets.known(tx, mine)
+
+    with database.read() as tx:
+        connection = connections.get(tx, mine)
+    learn(10, 9, NOW + 5, scope="account of_another")
+    assert not known()
+    for scope in budgets.scopes_of(connection):
+        learn(10, 9, NOW + 5, scope=scope)
+        assert known()
+        database.write(lambda tx, scope=scope: budgets.forget(tx, [scope]))
+        assert not known()
 
 
 def test_a_fifth_of_the_window_is_left_to_others(learn, take):

@@ -310,7 +310,7 @@ class TestMemory:
         ask: Work = lambda tx: tx.execute(text("PRAGMA cache_size")).scalar_one()  # noqa: E731
         with sqlite_database.read() as tx:
             assert ask(tx) == -sqlite_module.READ_CACHE
-        assert sqlite_database.write(ask) == -2000
+        assert sqlite_database.write(ask) == -sqlite_module.WRITE_CACHE
 
 
 class TestOpening:
