@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from benchmarks.figures import Figure, Given
 from connector.event_types import Change, ChangeKind, EventType
-from connector.store import connections, endpoints, inbox, schema
+from connector.store import connections, endpoints, inbox, leases, schema
 from connector.store.connections import Connection
 from connector.store.database import Database
 from connector.store.endpoints import Endpoint
@@ -73,7 +73,7 @@ class Inbox:
 
     def claim(self, limit: int) -> int:
         return len(
-            self.database.write(lambda tx: inbox.claim(tx, owner="bench", now=time.time(), lease=3600.0, limit=limit))
+            self.database.write(lambda tx: leases.claim(tx, owner="bench", now=time.time(), lease=3600.0, limit=limit))
         )
 
     def claim_all(self) -> None:

@@ -95,7 +95,7 @@ def install(fate: Fate) -> None:
     from connector.delivery import Applier, EmbeddedRunner  # noqa: PLC0415
     from connector.delivery.celery_runner import CeleryRunner  # noqa: PLC0415
     from connector.launchdarkly import LaunchDarkly, transport  # noqa: PLC0415
-    from connector.store import inbox, links  # noqa: PLC0415
+    from connector.store import inbox, leases, links  # noqa: PLC0415
     from connector.web.webhooks import Webhooks  # noqa: PLC0415
 
     def wrap(owner: Any, name: str, *, before: str | None = None, after: str | None = None) -> None:
@@ -117,11 +117,11 @@ def install(fate: Fate) -> None:
     wrap(EmbeddedRunner, "go", before="accepted")
     wrap(CeleryRunner, "ring", before="accepted")
     wrap(Webhooks, "receive", after="answering")
-    wrap(inbox, "claim", after="claiming")
+    wrap(leases, "claim", after="claiming")
     wrap(Applier, "_attempt", before="claimed", after="settled")
     wrap(links, "reserve", after="reserving")
     wrap(LaunchDarkly, "create_metric", before="reserved")
-    wrap(inbox, "settle", before="before settling", after="settling")
+    wrap(leases, "settle", before="before settling", after="settling")
 
     sending = transport.Whole.request
     calling = requests.adapters.HTTPAdapter.send

@@ -21,7 +21,7 @@ from connector.delivery.applying import needs_new_key
 from connector.event_types import Outcome
 from connector.launchdarkly import CredentialRefused, LaunchDarklyError
 from connector.policy import PolicyError
-from connector.store import connections, inbox, reconciles
+from connector.store import connections, leases, reconciles
 from connector.store.connections import ConnectionState
 from connector.store.database import Database
 from connector.store.inbox import Attempt, Settled, Work
@@ -70,7 +70,7 @@ class Reconciler:
         attempt = Attempt(started, now - started, code, None if failure is None else str(failure))
 
         def write(tx: Tx) -> None:
-            if not inbox.settle(tx, work, attempt, settled, now=now) or failure is None or not needs_new_key(failure):
+            if not leases.settle(tx, work, attempt, settled, now=now) or failure is None or not needs_new_key(failure):
                 return
             # A person may have been faster and set another key, which this failure says nothing about.
             if connections.stored_credential(tx, work.connection_id) == credential:

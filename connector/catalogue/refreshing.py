@@ -18,7 +18,7 @@ from connector.delivery.applying import needs_new_key, window_opens_at
 from connector.delivery.retrying import due_after, given_up
 from connector.event_types import Catalogue, Outcome
 from connector.partners import Partners
-from connector.store import connections, endpoints, inbox
+from connector.store import connections, endpoints, inbox, leases
 from connector.store.database import Database
 from connector.store.inbox import Attempt, NewChange, Settled, Work
 from connector.store.vault import Vault
@@ -65,7 +65,7 @@ class Refresher:
                     Outcome.UPDATED if changes else Outcome.UNCHANGED, result={"event_types": len(found.event_types)}
                 )
             attempt = Attempt(started, now - started, str(last.outcome or "source_retry"), message)
-            if inbox.settle(tx, work, attempt, last, now=now):
+            if leases.settle(tx, work, attempt, last, now=now):
                 inbox.append(tx, work, changes, now=now)
             return last
 

@@ -26,7 +26,7 @@ from connector.delivery.applying import REPAIR, Clients, rules_of, source_of
 from connector.event_types import Catalogue, Outcome
 from connector.partners import Partners
 from connector.policy import Rules
-from connector.store import connections, endpoints, event_types, inbox, links, syncs
+from connector.store import connections, endpoints, event_types, inbox, leases, links, syncs
 from connector.store.connections import Connection, ConnectionState
 from connector.store.database import Database
 from connector.store.inbox import Attempt, NewChange, Settled, Work
@@ -182,7 +182,7 @@ class Syncer:
             done = syncs.unpacked(tx, work.delivery_id)
             chunk = pending[done : done + CHUNK]
             if not chunk:
-                inbox.settle(tx, work, Attempt(started, now - started, str(settled.outcome)), settled, now=now)
+                leases.settle(tx, work, Attempt(started, now - started, str(settled.outcome)), settled, now=now)
                 return True
             for action in chunk:
                 _adopt(tx, work.connection_id, action, now=now)

@@ -34,7 +34,7 @@ from connector.launchdarkly import (
 )
 from connector.policy import Plan, PolicyError, Rules, Source, plan_metrics
 from connector.store import briefing as briefings
-from connector.store import connections, inbox, links
+from connector.store import connections, leases, links
 from connector.store.briefing import Briefing
 from connector.store.connections import Connection, ConnectionState
 from connector.store.database import Database
@@ -264,7 +264,7 @@ class Applier:
             dropped |= metrics.dropped
 
         def write(tx: Tx) -> None:
-            if not inbox.settle(tx, work, attempt, settled, now=now, registers=begun.merged.registers):
+            if not leases.settle(tx, work, attempt, settled, now=now, registers=begun.merged.registers):
                 log.warning("change %s was taken over by another runner", work.change_id)
                 return
             for measure in sorted(dropped):

@@ -21,7 +21,7 @@ from typing import Protocol
 from sqlalchemy import Connection as Tx
 from sqlalchemy.exc import SQLAlchemyError
 
-from connector.store import inbox, runners, standing
+from connector.store import inbox, leases, runners, standing
 from connector.store.database import Database, StoreUnavailable
 from connector.store.inbox import Lease, Settled, Work
 
@@ -159,7 +159,7 @@ class EmbeddedRunner:
 
     def start(self) -> None:
         if self._sole:
-            given_back = self._database.write(lambda tx: inbox.release_leases(tx, now=self._clock()))
+            given_back = self._database.write(lambda tx: leases.release_leases(tx, now=self._clock()))
             if given_back:
                 log.info("took back %d unfinished changes of a process that ended", given_back)
         self._beat()
@@ -259,7 +259,7 @@ class EmbeddedRunner:
 
         def give_back(tx: Tx) -> None:
             for work in owed:
-                inbox.give_back(tx, work, due_at=due_at)
+                leases.give_back(tx, work, due_at=due_at)
 
         self._database.write(give_back, durable=False)
         with self._lock:
@@ -293,8 +293,8 @@ class EmbeddedRunner:
 
         def claim(tx: Tx) -> tuple[Sequence[tuple[Work, Callable[[], Settled]]], bool]:
             now = self._clock()
-            work = inbox.claim(tx, owner=self._owner, now=now, lease=LEASE, limit=free, busy=busy)
-            return [(each, self.begin(tx, each)) for each in work], inbox.waits(tx, now=now)
+            work = leases.claim(tx, owner=self._owner, now=now, lease=LEASE, limit=free, busy=busy)
+            return [(each, self.begin(tx, each)) for each in work], leases.waits(tx, now=now)
 
         begun, self._more = self._database.write(claim, durable=False)
         if len(begun) == free:

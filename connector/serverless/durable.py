@@ -16,7 +16,7 @@ from connector.app import web_app
 from connector.delivery.runner import LEASE, Begin
 from connector.installation import applying, open_installation
 from connector.settings import Settings, SettingsError
-from connector.store import history, inbox
+from connector.store import history, inbox, leases
 from connector.store.database import Database, StoreUnavailable
 from connector.store.inbox import Work
 
@@ -60,7 +60,7 @@ class InlineRunner:
     def step(self) -> bool:
         """Make one attempt at one due change; False where nothing is due. Raises `StoreUnavailable`."""
         claimed = self._database.write(
-            lambda tx: inbox.claim(tx, owner=self._owner, now=self._clock(), lease=LEASE, limit=1), durable=False
+            lambda tx: leases.claim(tx, owner=self._owner, now=self._clock(), lease=LEASE, limit=1), durable=False
         )
         for work in claimed:
             try:
@@ -78,7 +78,7 @@ class InlineRunner:
         self._database.write(lambda tx: self._begin(tx, work), durable=False)()
 
     def _give_back(self, work: Work, *, due_at: float) -> None:
-        self._database.write(lambda tx: inbox.give_back(tx, work, due_at=due_at))
+        self._database.write(lambda tx: leases.give_back(tx, work, due_at=due_at))
 
     def _pending(self, delivery_id: str) -> bool:
         with self._database.read() as tx:

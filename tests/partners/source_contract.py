@@ -28,7 +28,7 @@ from connector.delivery.merging import Clock, merge
 from connector.event_types import Catalogue, Change, ChangeKind, EventType, Outcome
 from connector.partners import ListApi, Page, Partner, Partners, PayloadRefused, Reading, Request
 from connector.policy import Rules, Source, plan_metrics
-from connector.store import connections, endpoints, event_types, inbox
+from connector.store import connections, endpoints, event_types, inbox, leases
 from connector.store.connections import Connection
 from connector.store.database import Database
 from connector.store.endpoints import Endpoint
@@ -342,7 +342,7 @@ class World:
 
         delivery = self._database.write(accept)
         self._deliveries.append(delivery)
-        claimed = self._database.write(lambda tx: inbox.claim(tx, owner="test", now=NOW, lease=60, limit=9))
+        claimed = self._database.write(lambda tx: leases.claim(tx, owner="test", now=NOW, lease=60, limit=9))
         (work,) = [each for each in claimed if each.delivery_id == delivery]
         return self._refresher.apply(work)
 

@@ -11,7 +11,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request, Response
 
 from connector.event_types import Change, ChangeKind, EventType, Outcome
-from connector.store import connections, endpoints, inbox
+from connector.store import connections, endpoints, inbox, leases
 from connector.store.connections import Connection, ConnectionState
 from connector.store.database import Database
 from connector.store.endpoints import Endpoint
@@ -65,11 +65,11 @@ class World:
 
     def attempt(self, settled: Settled, number: int = 1) -> None:
         """Try that many due changes, with this outcome."""
-        claimed = self.database.write(lambda tx: inbox.claim(tx, owner="test", now=self.now, lease=60.0, limit=number))
+        claimed = self.database.write(lambda tx: leases.claim(tx, owner="test", now=self.now, lease=60.0, limit=number))
         assert len(claimed) == number
         tried = Attempt(self.now, 0.1, "test")
         for work in claimed:
-            self.database.write(lambda tx, work=work: inbox.settle(tx, work, tried, settled, now=self.now))
+            self.database.write(lambda tx, work=work: leases.settle(tx, work, tried, settled, now=self.now))
 
     def park(self, number: int = 1) -> None:
         self.accept(number)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from connector.event_types import Change, ChangeKind, EventType, Outcome
-from connector.store import inbox
+from connector.store import inbox, leases
 from connector.store.connections import Connection
 from connector.store.database import Database
 from connector.store.inbox import Attempt, NewChange, Settled
@@ -44,10 +44,10 @@ def deliver(database: Database, connection: Connection) -> Callable[..., str]:
                 now=NOW + number,
             )
             if outcome is not None:
-                (work,) = inbox.claim(tx, owner="me", now=NOW + number, lease=60, limit=1)
+                (work,) = leases.claim(tx, owner="me", now=NOW + number, lease=60, limit=1)
                 call = {"started": NOW, "method": "POST", "path": "/api/v2/metrics/demo", "status": 201, "error": None}
                 attempt = Attempt(NOW, 0.2, str(outcome), "Said \x1b[31mso.", [call])
-                inbox.settle(tx, work, attempt, Settled(outcome, result=result), now=NOW)
+                leases.settle(tx, work, attempt, Settled(outcome, result=result), now=NOW)
             return accepted.delivery_id
 
         return database.write(write)

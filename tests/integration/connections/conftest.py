@@ -12,7 +12,7 @@ from connector.connections import Connections
 from connector.event_types import Change, ChangeKind, EventType
 from connector.partners import CredentialField, ListApi, Page, Partner, Partners, Request, standard
 from connector.store import connections as stored
-from connector.store import endpoints, inbox
+from connector.store import endpoints, inbox, leases
 from connector.store.connections import Connection, ConnectionState
 from connector.store.database import Database
 from connector.store.inbox import NewChange
@@ -98,7 +98,7 @@ def waiting(database: Database, time: Time) -> Callable[[Connection], Callable[[
         database.write(write)
 
         def claimable() -> list[int]:
-            work = database.write(lambda tx: inbox.claim(tx, owner="me", now=time.now, lease=1, limit=9))
+            work = database.write(lambda tx: leases.claim(tx, owner="me", now=time.now, lease=1, limit=9))
             return [each.change_id for each in work]
 
         assert claimable() == []

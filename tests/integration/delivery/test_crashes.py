@@ -14,7 +14,7 @@ import pytest
 
 from connector.delivery import EmbeddedRunner
 from connector.event_types import Change, ChangeKind, EventType, Value
-from connector.store import inbox
+from connector.store import leases
 from connector.store.links import LinkState
 from tests.integration.delivery.world import World
 
@@ -58,7 +58,7 @@ def _die_and_start_over(world: World, change: Change, at: int) -> bool:
     applier = world.new_applier(database=database, session=world.tapped_session(fate.step, fate.step))
     try:
         (work,) = database.write(
-            lambda tx: inbox.claim(tx, owner="a process that dies", now=world.time.now, lease=300.0, limit=1)
+            lambda tx: leases.claim(tx, owner="a process that dies", now=world.time.now, lease=300.0, limit=1)
         )
         applier.apply(work)
     except Killed:

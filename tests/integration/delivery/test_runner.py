@@ -131,14 +131,14 @@ def test_where_nothing_is_left_it_does_not_look_again(
     """A claim costs every webhook as much as its own row, so none may be for nothing."""
     monkeypatch.setattr(runner_module, "SWEEP", LONG)
     claims: list[int] = []
-    claim = runner_module.inbox.claim
+    claim = runner_module.leases.claim
 
     def count(*given: Any, **named: Any) -> Any:
         claimed = claim(*given, **named)
         claims.append(len(claimed))
         return claimed
 
-    monkeypatch.setattr(runner_module.inbox, "claim", count)
+    monkeypatch.setattr(runner_module.leases, "claim", count)
     delivery_id = world.accept(DEFINED)
     runner = start()
     assert runner.wait(delivery_id, LONG / 2)

@@ -26,7 +26,7 @@ from connector.policy import Rules
 from connector.sandbox import ApiKey, Role, SandboxConfig, create_sandbox
 from connector.sandbox.faults import Fault, FaultKind
 from connector.sandbox.state import SandboxState
-from connector.store import connections, event_types, history, inbox, links
+from connector.store import connections, event_types, history, inbox, leases, links
 from connector.store.connections import Connection, Options
 from connector.store.database import Database
 from connector.store.history import AttemptRecord, ChangeRecord
@@ -215,7 +215,7 @@ class World:
 
     def claim(self) -> Sequence[Work]:
         return self.database.write(
-            lambda tx: inbox.claim(tx, owner=f"at {self.time.now}", now=self.time.now, lease=300.0, limit=10)
+            lambda tx: leases.claim(tx, owner=f"at {self.time.now}", now=self.time.now, lease=300.0, limit=10)
         )
 
     def work(self, applier: Applier | None = None) -> None:

@@ -18,7 +18,7 @@ from connector.doctor import Finding, examine
 from connector.event_types import Change, ChangeKind, EventType
 from connector.partners import Partners
 from connector.sandbox import ApiKey, Role, SandboxConfig, create_sandbox
-from connector.store import inbox
+from connector.store import inbox, leases
 from connector.store.connections import Connection, Options
 from connector.store.database import Database
 from connector.store.inbox import Attempt, NewChange, Settled
@@ -111,9 +111,9 @@ class Installed:
             )
         )
         if settled is not None:
-            (work,) = self.database.write(lambda tx: inbox.claim(tx, owner="test", now=now, lease=60.0, limit=1))
+            (work,) = self.database.write(lambda tx: leases.claim(tx, owner="test", now=now, lease=60.0, limit=1))
             tried = Attempt(now, 0.1, "test")
-            self.database.write(lambda tx: inbox.settle(tx, work, tried, settled, now=now))
+            self.database.write(lambda tx: leases.settle(tx, work, tried, settled, now=now))
 
 
 Install = Callable[[str], Installed]

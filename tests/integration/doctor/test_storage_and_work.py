@@ -12,7 +12,7 @@ from sqlalchemy import text
 from connector.doctor import Verdict, examining, storage
 from connector.doctor.premises import Premises
 from connector.event_types import Outcome
-from connector.store import alerts, duties, inbox, rekey, runners
+from connector.store import alerts, duties, inbox, leases, rekey, runners
 from connector.store.inbox import Settled
 from connector.store.tables import alert_messages
 from connector.store.vault import Vault, generate_key
@@ -162,7 +162,7 @@ def test_workers_that_nobody_sees(on_postgres: Installed) -> None:
 
 def test_work_that_somebody_left_behind(installed: Installed) -> None:
     installed.accept(installed.connect())
-    installed.database.write(lambda tx: inbox.claim(tx, owner="dead", now=installed.now, lease=3600.0, limit=1))
+    installed.database.write(lambda tx: leases.claim(tx, owner="dead", now=installed.now, lease=3600.0, limit=1))
     assert installed.said("leases").verdict is OK
     installed.now += 3700
     assert installed.said("leases").verdict is WARNING

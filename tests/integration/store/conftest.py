@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Table, func, select
 
 from connector.event_types import Change, ChangeKind, EventType, Outcome
-from connector.store import connections, endpoints, history, inbox
+from connector.store import connections, endpoints, history, inbox, leases
 from connector.store.connections import Connection, ConnectionState
 from connector.store.database import Database
 from connector.store.endpoints import Endpoint
@@ -80,7 +80,7 @@ def claim(database: Database) -> Callable[..., list[Work]]:
         owner: str = "runner", *, now: float = NOW, lease: float = 60, limit: int = 100, busy: Sequence[str] = ()
     ) -> list[Work]:
         return list(
-            database.write(lambda tx: inbox.claim(tx, owner=owner, now=now, lease=lease, limit=limit, busy=busy))
+            database.write(lambda tx: leases.claim(tx, owner=owner, now=now, lease=lease, limit=limit, busy=busy))
         )
 
     return take
@@ -90,7 +90,7 @@ def claim(database: Database) -> Callable[..., list[Work]]:
 def settle(database: Database) -> Callable[..., bool]:
     def write(work: Work, outcome: Outcome | None = Outcome.CREATED, *, now: float = NOW, **fields: Any) -> bool:
         attempt = Attempt(started_at=now, seconds=0.1, code=str(outcome), calls=({"status": 201},))
-        return database.write(lambda tx: inbox.settle(tx, work, attempt, Settled(outcome, **fields), now=now))
+        return database.write(lambda tx: leases.settle(tx, work, attempt, Settled(outcome, **fields), now=now))
 
     return write
 

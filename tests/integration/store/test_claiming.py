@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Table
 
 from connector.event_types import Change, ChangeKind, Outcome
-from connector.store import connections, endpoints, inbox
+from connector.store import connections, endpoints, inbox, leases
 from connector.store.connections import Connection
 from connector.store.database import Database
 from connector.store.endpoints import Endpoint
@@ -100,7 +100,7 @@ class TestClaiming:
             taken: list[int] = []
             for _ in range(40):
                 claimed = processes[number % 3].write(
-                    lambda tx: inbox.claim(tx, owner=f"runner {number}", now=NOW, lease=LEASE, limit=4)
+                    lambda tx: leases.claim(tx, owner=f"runner {number}", now=NOW, lease=LEASE, limit=4)
                 )
                 taken.extend(each.change_id for each in claimed)
                 if not claimed:
@@ -126,7 +126,7 @@ class TestClaiming:
             return [
                 work.change_id
                 for work in postgres_database.write(
-                    lambda tx: inbox.claim(tx, owner="runner", now=NOW, lease=LEASE, limit=9)
+                    lambda tx: leases.claim(tx, owner="runner", now=NOW, lease=LEASE, limit=9)
                 )
             ]
 
@@ -134,15 +134,15 @@ class TestClaiming:
         postgres_database.write(lambda tx: endpoints.add(tx, Endpoint("ep_1", "standard"), now=NOW))
         postgres_database.write(lambda tx: connections.add(tx, vault, connection, "api-1", now=NOW))
         postgres_database.write(lambda tx: accept(tx, "msg_0"))
-        (first,) = postgres_database.write(lambda tx: inbox.claim(tx, owner="r", now=NOW, lease=LEASE, limit=9))
+        (first,) = postgres_database.write(lambda tx: leases.claim(tx, owner="r", now=NOW, lease=LEASE, limit=9))
         done = Attempt(started_at=NOW, seconds=0, code="created")
-        postgres_database.write(lambda tx: inbox.settle(tx, first, done, Settled(Outcome.CREATED), now=NOW))
+        postgres_database.write(lambda tx: leases.settle(tx, first, done, Settled(Outcome.CREATED), now=NOW))
         with postgres_database.engine.begin() as slow:
             accept(slow, "msg_1")
             postgres_database.write(lambda tx: accept(tx, "msg_2"))
             (later,) = claimed()
         assert claimed() == []
-        postgres_database.write(lambda tx: inbox.release_leases(tx, now=NOW))
+        postgres_database.write(lambda tx: leases.release_leases(tx, now=NOW))
         assert claimed() < [later]
 
     @pytest.mark.parametrize("statement", [inbox._FED, inbox._CANDIDATES], ids=["connections", "changes"])
@@ -186,7 +186,7 @@ class TestLeases:
         (work,) = claim(next_owner, now=NOW + LEASE)
 
         assert settle(late, Outcome.PARKED) is False
-        database.write(lambda tx: inbox.give_back(tx, late, due_at=NOW))
+        database.write(lambda tx: leases.give_back(tx, late, due_at=NOW))
         assert number_of(attempts) == 0
         (record,) = records(delivery)
         assert (record.state, record.leased, record.due_at) == ("pending", True, NOW + 2 * LEASE)
@@ -211,7 +211,7 @@ class TestLeases:
     ) -> None:
         accept(change("evt_1"), change("evt_2"))
         claim("died", limit=1)
-        assert database.write(lambda tx: inbox.release_leases(tx, now=NOW)) == 1
+        assert database.write(lambda tx: leases.release_leases(tx, now=NOW)) == 1
         assert len(claim("next")) == 2
 
     def test_work_given_back_is_due_when_it_is_said(
@@ -219,6 +219,6 @@ class TestLeases:
     ) -> None:
         accept(change("evt_1"))
         (work,) = claim()
-        database.write(lambda tx: inbox.give_back(tx, work, due_at=NOW + 7))
+        database.write(lambda tx: leases.give_back(tx, work, due_at=NOW + 7))
         assert claim(now=NOW + 6) == []
         assert len(claim(now=NOW + 7)) == 1

@@ -17,7 +17,7 @@ from connector.delivery.merging import Clock, merge
 from connector.event_types import Change, ChangeKind, EventType, Outcome
 from connector.installation import Installation, open_installation
 from connector.settings import Settings
-from connector.store import briefing, event_types, inbox, links
+from connector.store import briefing, event_types, inbox, leases, links
 from connector.store.inbox import Attempt, NewChange, Settled
 from connector.store.links import Link, LinkState
 
@@ -104,7 +104,7 @@ class Served:
             return accepted.delivery_id
 
         def settle(tx: Any) -> None:
-            for work in inbox.claim(tx, owner="test", now=now, lease=60, limit=100):
+            for work in leases.claim(tx, owner="test", now=now, lease=60, limit=100):
                 calls = ({"method": "POST", "path": "/api/v2/metrics/demo", "status": 201, "error": None,
                           "started": now, "seconds": 0.1},)  # fmt: skip
                 result = {
@@ -112,7 +112,7 @@ class Served:
                 }
                 if outcome is Outcome.PARKED:
                     result = {"code": "launchdarkly_invalid", "reason": "No.", "next_step": "Mend it."}
-                inbox.settle(
+                leases.settle(
                     tx, work, Attempt(now, 0.1, outcome, None, calls), Settled(outcome, result=result), now=now
                 )
                 assert work.change is not None

@@ -10,7 +10,7 @@ import pytest
 from connector.catalogue.plans import Plan
 from connector.event_types import Outcome
 from connector.installation import applying
-from connector.store import inbox
+from connector.store import leases
 
 METRICS = "https://app.launchdarkly.com/api/v2/metrics/demo"
 CATALOGUE = {"complete": True, "event_types": [{"id": "evt_1", "key": "order_completed", "name": "Order Completed"}]}
@@ -26,7 +26,7 @@ def work_off(served: Any) -> None:
     installation = served.installation
     begin = applying(installation)
     while work := installation.database.write(
-        lambda tx: inbox.claim(tx, owner="test", now=time.time(), lease=60, limit=10)
+        lambda tx: leases.claim(tx, owner="test", now=time.time(), lease=60, limit=10)
     ):
         for each in work:
             installation.database.write(lambda tx, each=each: begin(tx, each))()
