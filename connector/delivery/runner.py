@@ -299,9 +299,9 @@ class EmbeddedRunner:
         begun, self._more = self._database.write(claim, durable=False)
         if len(begun) == free:
             self._pass_on()
+        with self._lock:
+            self._running.update(work.connection_id for work, _ in begun)
         for work, attempt in begun:
-            with self._lock:
-                self._running[work.connection_id] += 1
             self.go(work, attempt)
         return bool(begun) and self._more
 
@@ -352,6 +352,8 @@ class EmbeddedRunner:
             self._running[connection_id] -= 1
             if not self._running[connection_id]:
                 del self._running[connection_id]
+        if self._stopping.is_set():
+            self._bell.set()
 
 
 def _raise(error: Exception) -> Settled:

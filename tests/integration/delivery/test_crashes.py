@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
-from connector.delivery import EmbeddedRunner
+from connector.delivery import Applier, EmbeddedRunner
 from connector.event_types import Change, ChangeKind, EventType, Value
-from connector.store import leases
+from connector.store import history, inbox, leases
+from connector.store.inbox import Lease, NewChange
 from connector.store.links import LinkState
 from tests.integration.delivery.world import World
 
@@ -81,6 +82,48 @@ def _history(number: int) -> dict[str, Change]:
         "renamed": Change(ChangeKind.RENAMED, renamed, previous_key=event_type.key),
         "archived": Change(ChangeKind.ARCHIVED, event_type),
     }
+
+
+def test_a_death_at_any_step_of_a_change_that_is_leased_with_its_receipt_loses_nothing(world: World) -> None:
+    # the receipt (in which the attempt begins), two creates, settle: each has a before and an after
+    steps = 8
+    for number in range(steps + 1):
+        change = _history(number)["defined"]
+        fate = Fate(number)
+        database = MortalDatabase(world, fate)
+        applier = world.new_applier(database=database, session=world.tapped_session(fate.step, fate.step))
+        world.time.now += 1
+
+        def receive(tx: Any, number: int = number, change: Change = change, applier: Applier = applier) -> Any:
+            accepted = inbox.accept(
+                tx,
+                endpoint_id=world.connection.endpoint_id,
+                message_id=f"msg_{number}",
+                body=b"{}",
+                headers={},
+                new_changes=[NewChange(change.label, change.kind, change, world.connection.id)],
+                now=world.time.now,
+                lease=Lease("a process that dies", world.time.now + 300),
+            )
+            return accepted.work and applier.begin(tx, accepted.work)
+
+        world.calls()
+        try:
+            (database.write(receive) or (lambda: None))()
+        except Killed:
+            world.database.write(receive)  # the sender had no answer, and sends it again
+            runner = EmbeddedRunner(world.database, world.applier.begin, threads=2, sole=True, clock=world.time.read)
+            runner.start()
+            with world.database.read() as tx:
+                (delivery_id,) = [
+                    each.id for each in history.search(tx, history.Filter(event_type=change.label), limit=9).deliveries
+                ]
+            assert runner.wait(delivery_id, 10)
+            runner.stop()
+
+        assert fate.killed is (number < steps)
+        assert {f"order-{number}", f"order-{number}-average"} <= world.metrics().keys()
+        assert world.calls().count("POST demo") == 2
 
 
 @pytest.mark.parametrize(

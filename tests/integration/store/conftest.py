@@ -14,7 +14,7 @@ from connector.store.connections import Connection, ConnectionState
 from connector.store.database import Database
 from connector.store.endpoints import Endpoint
 from connector.store.history import ChangeRecord
-from connector.store.inbox import Accepted, Attempt, NewChange, Settled, Work
+from connector.store.inbox import Accepted, Attempt, Lease, NewChange, Settled, Work
 from connector.store.vault import Vault
 
 NOW = 1_800_000_000.0
@@ -56,6 +56,7 @@ def accept(database: Database, connect: Callable[..., str]) -> Callable[..., Acc
         now: float = NOW,
         connection_id: str = "con_1",
         new_changes: Sequence[NewChange] = (),
+        lease: Lease | None = None,
     ) -> Accepted:
         routed = [NewChange(each.label, each.kind, each, connection_id) for each in changes]
         message_id = message_id or f"msg_{next(numbers)}"
@@ -68,6 +69,7 @@ def accept(database: Database, connect: Callable[..., str]) -> Callable[..., Acc
                 headers={"webhook-id": message_id},
                 new_changes=[*routed, *new_changes],
                 now=now,
+                lease=lease,
             )
         )
 

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 
 import requests
 
+from connector.app import create_app
+from connector.connections import NewConnection
 from connector.installation import open_installation
-from tests.integration.web.conftest import Connector, over_http
+from connector.settings import Settings
+from connector.signatures import STANDARD_WEBHOOKS
+from tests.integration.web.conftest import ENVIRONMENT, MAX_BODY, Connector, over_http
 
 DEFINED = "event_type.defined"
 SIGNUP = {"id": "evt_1", "key": "signup_completed", "name": "Signup Completed"}
@@ -176,3 +181,44 @@ def _connections(connector, act) -> None:
         act(installation.connections)
     finally:
         installation.close()
+
+
+def test_past_flask_a_webhook_is_answered_as_flask_would(tmp_path, sandbox):
+    settings = Settings.from_environment(
+        ENVIRONMENT | {"CONNECTOR_DATABASE_URL": f"sqlite:///{tmp_path}/connector.db", "CONNECTOR_ENDPOINT_RATE": "99"}
+    )
+    app = create_app(settings)
+    shortcut, client = app.wsgi_app, app.test_client()
+    installation = app.extensions["connector"].installation
+    new = NewConnection("acme", "standard", "demo", "api-demo", base_url=sandbox.url)
+    added = installation.connections.add(new)
+    path = f"/webhooks/{added.connection.endpoint_id}"
+    body = json.dumps({"type": DEFINED, "data": SIGNUP}).encode()
+    signed = {"Content-Type": "application/json", **STANDARD_WEBHOOKS.sign(body, added.secret, "msg_1", time.time())}
+    client.post(path, data=body, headers=signed)
+    asked = [
+        ("POST", path, body, signed),
+        ("POST", path, body + b" ", signed),
+        ("POST", path, body, signed | {"Content-Type": "text/plain"}),
+        ("POST", path, b"x" * (MAX_BODY + 1), signed),
+        ("POST", "/webhooks/ep_none", body, signed),
+        ("POST", "/webhooks/a/b", body, signed),
+        ("POST", "/webhooks/", body, signed),
+        ("POST", "/webhooks/%20", body, signed),
+        ("GET", path, None, {}),
+        ("OPTIONS", path, None, {}),
+    ]
+
+    def answers() -> list[tuple[int, bytes, list[tuple[str, str]]]]:
+        found = [client.open(path, method=method, data=data, headers=headers) for method, path, data, headers in asked]
+        return [(each.status, each.data, sorted(each.headers)) for each in found]
+
+    try:
+        past = answers()
+        app.wsgi_app = shortcut._app
+        assert past == answers()
+        assert [status[:3] for status, _, _ in past] == [
+            *("200", "401", "415", "413", "404", "404", "404", "404", "405", "405"),
+        ]
+    finally:
+        app.extensions["connector"].close()

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection
 
 from connector.launchdarkly.client import Call, LaunchDarkly
 from connector.launchdarkly.errors import (
@@ -74,6 +75,26 @@ def test_an_answer_that_is_lost_on_the_way_is_ambiguous(peer: Start, calls: list
     with pytest.raises(AnswerLost):
         connect(peer(lost).url, calls.append).create_metric("shop", {"key": "signup"})
     assert [call.error for call in calls] == ["AnswerLost"]
+
+
+def test_a_request_is_one_piece(peer: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[bytes] = []
+    sending = HTTPConnection.send
+    monkeypatch.setattr(HTTPConnection, "send", lambda line, data: (sent.append(data), sending(line, data)))
+
+    connect(peer(answer(b"{}")).url).create_metric("shop", {"key": "signup"})
+
+    (whole,) = sent
+    assert whole.startswith(b"POST /api/v2/metrics/shop HTTP/1.1")
+    assert whole.endswith(b'{"key": "signup"}')
+
+
+def test_more_hosts_than_are_kept_open_are_all_reached_again(peer: Start) -> None:
+    session = pooled_session(1)
+    servers = [peer(*[answer(b"{}", "Connection: close")] * 2) for _ in range(12)]
+    for server in servers * 2:
+        LaunchDarkly(TOKEN, base_url=server.url, user_agent="a", session=session).project("shop")
+    assert [len(server.requests) for server in servers] == [2] * 12
 
 
 def test_a_read_time_out_is_ambiguous(peer: Start) -> None:
