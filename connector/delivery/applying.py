@@ -134,7 +134,7 @@ class Applier:
         except Exception as error:  # noqa: BLE001 - the attempt judges it: this transaction may be a webhook's
             failure = error
         reserved: list[Link] = []
-        if plan is not None and merged.wanted and not _reads_back(work):
+        if plan is not None and merged.wanted:
             reserved = self._reserve_first(tx, work, briefing, merged, plan)
         return partial(self._attempt, _Begun(work, started, briefing, merged, plan, failure, reserved))
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from sqlalchemy import URL, Connection, create_engine, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy import URL, Connection, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, InvalidatePoolError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from connector.store.failures import StoreUnavailable, declared_errors
 from connector.store.sqlite import Readers, Writer, open_engine
@@ -33,6 +36,9 @@ _POSTGRES = {
 _SESSION = "-cstatement_timeout=15s -cidle_in_transaction_session_timeout=30s"
 
 _DEADLOCKS = 3
+
+IDLE = 2.0
+"""Seconds after which a connection to PostgreSQL is tried before it is used: its server may have gone meanwhile."""
 
 
 class Database:
@@ -62,12 +68,13 @@ class Database:
                     pool_size=pool_size,
                     max_overflow=0,
                     pool_timeout=POOL_TIMEOUT,
-                    pool_pre_ping=True,
                 )
             except ModuleNotFoundError:
                 raise StoreUnavailable(
                     "PostgreSQL needs its driver; run: pip install 'metric-connector[postgres]'"
                 ) from None
+            event.listen(self.engine, "checkin", _note_use)
+            event.listen(self.engine, "checkout", _ping_idle)
             self._snapshots = self.engine.execution_options(isolation_level="REPEATABLE READ")
             self._readers = self._writer = None
 
@@ -129,3 +136,21 @@ def _prepare_directory(path: Path) -> None:
         raise StoreUnavailable(
             f"Cannot write {path}: {error.strerror}. Point CONNECTOR_DATABASE_URL elsewhere."
         ) from None
+
+
+def _note_use(_connection: object, record: ConnectionPoolEntry) -> None:
+    record.info["used"] = time.monotonic()
+
+
+def _ping_idle(connection: Any, record: ConnectionPoolEntry, _proxy: object) -> None:
+    """As SQLAlchemy's own `pool_pre_ping`, which costs a round trip at every use, but of idle connections only.
+
+    Source: https://docs.sqlalchemy.org/en/20/core/pooling.html#custom-legacy-pessimistic-ping
+    """
+    if time.monotonic() - record.info.get("used", math.inf) < IDLE:
+        return
+    try:
+        connection.execute("SELECT 1")
+        connection.rollback()
+    except Exception as error:
+        raise InvalidatePoolError from error  # the pool makes another, and forgets those that are as old

@@ -9,8 +9,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, event, func, select, text
+from sqlalchemy import Connection, create_engine, event, func, select, text
 
+from connector.store import database as database_module
 from connector.store import endpoints
 from connector.store import sqlite as sqlite_module
 from connector.store.database import Database, StoreUnavailable
@@ -372,3 +373,29 @@ class TestOpening:
         monkeypatch.setitem(__import__("sys").modules, "psycopg", None)
         with pytest.raises(StoreUnavailable, match=r"pip install 'metric-connector\[postgres\]'"):
             Database("postgresql+psycopg://nobody@127.0.0.1:1/none")
+
+
+class TestServerThatWasAway:
+    def test_connections_that_it_dropped_while_they_were_idle_are_replaced(
+        self, postgres_database: Database, pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        together = threading.Barrier(4)
+
+        def backend() -> int:
+            with postgres_database.read() as tx:
+                together.wait(LONG)
+                pid: int = tx.execute(text("SELECT pg_backend_pid()")).scalar_one()
+                return pid
+
+        before = {future.result(LONG) for future in [pool.submit(backend) for _ in range(4)]}
+        apart = create_engine(postgres_database.engine.url)
+        with apart.begin() as tx:
+            for pid in before:
+                tx.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": pid})
+        apart.dispose()
+        monkeypatch.setattr(database_module, "IDLE", 0.0)
+
+        after = {future.result(LONG) for future in [pool.submit(backend) for _ in range(4)]}
+
+        assert len(after) == 4
+        assert not before & after
