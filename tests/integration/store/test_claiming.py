@@ -145,7 +145,7 @@ class TestClaiming:
         postgres_database.write(lambda tx: leases.release_leases(tx, now=NOW))
         assert claimed() < [later]
 
-    @pytest.mark.parametrize("statement", [inbox._FED, inbox._CANDIDATES], ids=["connections", "changes"])
+    @pytest.mark.parametrize("statement", [leases._FED, leases._CANDIDATES], ids=["connections", "changes"])
     def test_a_server_probes_for_each_row_whatever_it_takes_the_tables_for(
         self, postgres_database: Database, statement: Statement
     ) -> None:
