@@ -48,6 +48,9 @@ class Installation:
     database: Database
     vault: Vault
     rules: Rules
+    rules_text: str | None
+    """What `rules` were read from, for people; None where the installation has none."""
+
     partners: Partners
     connections: Connections
 
@@ -62,7 +65,8 @@ def open_installation(settings: Settings) -> Installation:
     """
     if settings.broker_url is not None:
         require_celery(settings.broker_url)
-    rules = open_rules(settings)
+    text = rules_text(settings)
+    rules = parsed_rules(settings, text)
     alerts.configured(settings)
     partners = open_partners(settings)
     vault = open_vault(settings)
@@ -79,14 +83,22 @@ def open_installation(settings: Settings) -> Installation:
     except Exception:
         database.close()
         raise
-    return Installation(settings, database, vault, rules, partners, Connections(database, vault, partners))
+    return Installation(settings, database, vault, rules, text, partners, Connections(database, vault, partners))
 
 
 def open_rules(settings: Settings) -> Rules:
     """The rules of the installation, where it has any. Raises `PolicyError`."""
-    if settings.rules is None:
-        return Rules()
-    return Rules.parse(text_of(settings.rules, RulesError), str(settings.rules))
+    return parsed_rules(settings, rules_text(settings))
+
+
+def rules_text(settings: Settings) -> str | None:
+    """What the file of the installation's rules says now. Raises `RulesError`."""
+    return None if settings.rules is None else text_of(settings.rules, RulesError)
+
+
+def parsed_rules(settings: Settings, text: str | None) -> Rules:
+    """Raises `PolicyError`."""
+    return Rules() if text is None else Rules.parse(text, str(settings.rules))
 
 
 def open_partners(settings: Settings) -> Partners:

@@ -119,9 +119,9 @@ class Webhooks:
         if len(routed) != 1 or reading.catalogue is not None or reading.refresh is not None:
             return None
         (alone,) = routed
-        return (
-            None if alone.connection_id is None or alone.state != "pending" else self._runner.seat(alone.connection_id)
-        )
+        if alone.connection_id is None or alone.state != "pending":
+            return None
+        return self._runner.seat(alone.connection_id)
 
     def _outcome(
         self, accepted: Accepted, stored: Sequence[NewChange], seat: Seat | None, *, moving: bool

@@ -10,9 +10,9 @@ from marshmallow import fields
 
 from connector.connections import LONGEST_RULES
 from connector.delivery.applying import source_of
-from connector.installation import Installation, text_of
+from connector.installation import Installation
 from connector.partners import standard
-from connector.policy import Rules, RulesError, plan_metrics
+from connector.policy import Rules, plan_metrics
 from connector.store import endpoints
 from connector.web.api.access import Access
 from connector.web.api.fields import Strict, Text
@@ -54,7 +54,6 @@ class TriedSchema(Strict):
 def resource(installation: Installation, access: Access) -> Resource:
     database, settings = installation.database, installation.settings
     # What is in the file later counts after a restart only.
-    in_force = None if settings.rules is None else text_of(settings.rules, RulesError)
     routes = Resource("rules", "What is done differently with which event types.", access, max_body=settings.max_body)
 
     @routes.route("/rules", methods=["GET"])
@@ -64,7 +63,7 @@ def resource(installation: Installation, access: Access) -> Resource:
 
         They are those of the file CONNECTOR_RULES; a connection's own have the last word.
         """
-        return {"rules": in_force}
+        return {"rules": installation.rules_text}
 
     @routes.route("/connections/<connection_id>/rules", methods=["GET"])
     @routes.response(200, RulesSchema)

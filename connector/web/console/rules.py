@@ -9,9 +9,8 @@ from flask import Blueprint, render_template, request
 
 from connector.delivery.applying import rules_of, source_of
 from connector.event_types import EventType
-from connector.installation import text_of
 from connector.partners import PayloadRefused, standard
-from connector.policy import Plan, PolicyError, Rules, RulesError, Source, plan_metrics
+from connector.policy import Plan, PolicyError, Rules, Source, plan_metrics
 from connector.store import connections
 from connector.web.console.desk import Desk
 
@@ -24,10 +23,6 @@ EXAMPLE = {
 
 
 def add_pages(routes: Blueprint, desk: Desk) -> None:
-    path = desk.installation.settings.rules
-    # What is in the file later counts after a restart only.
-    in_force = None if path is None else text_of(path, RulesError)
-
     @routes.route("/rules", methods=["GET", "POST"])
     def show_rules() -> str | tuple[str, int]:
         form = request.form
@@ -42,7 +37,7 @@ def add_pages(routes: Blueprint, desk: Desk) -> None:
             found = connections.listing(tx)
         page = render_template(
             "console/rules.html",
-            text=in_force,
+            text=desk.installation.rules_text,  # what is in the file later counts after a restart only
             connections=found,
             example=json.dumps(EXAMPLE, indent=2),
             form=form,

@@ -200,7 +200,7 @@ class TestBeingCutOff:
             raise KeyboardInterrupt
 
         with monkeypatch.context() as patched:
-            patched.setattr(syncing.inbox, "settle", cut_off)
+            patched.setattr(syncing.leases, "settle", cut_off)
             with pytest.raises(KeyboardInterrupt):
                 room.syncer.unpack(work)
         room.world.time.now += 301  # the lease of the process that died
