@@ -28,6 +28,9 @@ from typing import Any
 BODY = 1024
 """Bytes of a webhook, which is padded by its description."""
 
+FRESH = 60.0
+"""Seconds for which a webhook may be signed ahead: receivers take none that is over five minutes old."""
+
 STALLED = 30.0
 """Seconds without any answer after which a run is given up."""
 
@@ -128,9 +131,8 @@ def run(load: Load) -> Answers:  # noqa: C901 - one loop, whose branches all are
     host, _, port = load.url.removeprefix("http://").partition("/")[0].partition(":")
     source = requests_of(load)
     length = load.warm_up + load.seconds
-    stock = deque(
-        next(source) for _ in range(int(min(20_000, (load.rate or 3000) * length)))
-    )  # signed before it counts
+    # Signed before it counts; what is sent later is signed when it is due, or its signature would be too old by then.
+    stock = deque(next(source) for _ in range(int(min(20_000, (load.rate or 3000) * min(length, FRESH)))))
     lines = [_Line((host, int(port))) for _ in range(load.connections)]
     gc.freeze()
     poll = select.epoll()
