@@ -25,7 +25,6 @@ from connector.delivery import tokens
 from connector.delivery.applying import Applier, Clients
 from connector.delivery.celery_runner import require_celery
 from connector.delivery.duties import Duty
-from connector.delivery.runner import Begin
 from connector.delivery.tokens import Tokens
 from connector.launchdarkly import Call, LaunchDarkly, OAuthClient, Renewing, pooled_session
 from connector.partners import MappingRefused, Partner, Partners, built_in
@@ -34,7 +33,7 @@ from connector.settings import Settings
 from connector.store import connections, endpoints, schema
 from connector.store.connections import Connection
 from connector.store.database import Database, StoreUnavailable
-from connector.store.inbox import REFRESH, Settled, Work
+from connector.store.inbox import REFRESH, Begin, Settled, Work
 from connector.store.reconciles import RECONCILE
 from connector.store.syncs import SYNC
 from connector.store.vault import Vault, key_file

@@ -12,20 +12,17 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
 
-from sqlalchemy import Connection as Tx
 from werkzeug.exceptions import HTTPException
 
 from connector import instruments, tracing
 from connector.launchdarkly import Call
 from connector.store.database import StoreUnavailable
-from connector.store.inbox import Settled, Work
+from connector.store.inbox import Begin, Settled, Work
 
 log = logging.getLogger(__name__)
 
 UNKNOWN = "unknown"
 """The partner of a request that no endpoint claims."""
-
-Begin = Callable[[Tx, Work], Callable[[], Settled]]
 
 _attempt: ContextVar[Mapping[str, str | int] | None] = ContextVar("attempt", default=None)
 

@@ -23,7 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from connector.store import inbox, leases, runners, standing
 from connector.store.database import Database, StoreUnavailable
-from connector.store.inbox import Lease, Settled, Work
+from connector.store.inbox import Begin, Lease, Settled, Work
 
 log = logging.getLogger(__name__)
 
@@ -37,10 +37,6 @@ PURGE = 3600.0
 
 BEATS = 6
 """How often a runner says that it lives, in the time after which it is taken for dead."""
-
-
-Begin = Callable[[Tx, Work], Callable[[], Settled]]
-"""Begins an attempt in the transaction that leases the work, and gives what goes on with it once that is durable."""
 
 
 class Seat(Protocol):

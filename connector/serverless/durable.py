@@ -13,12 +13,12 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from connector.app import web_app
-from connector.delivery.runner import LEASE, Begin
+from connector.delivery.runner import LEASE
 from connector.installation import applying, open_installation
 from connector.settings import Settings, SettingsError
 from connector.store import history, inbox, leases
 from connector.store.database import Database, StoreUnavailable
-from connector.store.inbox import Work
+from connector.store.inbox import Begin, Work
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ is applied.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any
@@ -120,6 +120,9 @@ class Settled:
     due_at: float | None = None
     result: Mapping[str, Any] = field(default_factory=dict)
 
+
+Begin = Callable[[Connection, Work], Callable[[], Settled]]
+"""Begins an attempt in the transaction that leases the work, and gives what goes on with it once that is durable."""
 
 _DELIVERY = Statement(
     "INSERT INTO deliveries (id, endpoint_id, message_id, body_digest, body, headers, received_at) "
