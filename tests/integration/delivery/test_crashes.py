@@ -14,8 +14,8 @@ import pytest
 
 from connector.delivery import Applier, EmbeddedRunner
 from connector.event_types import Change, ChangeKind, EventType, Value
-from connector.store import history, inbox, leases
-from connector.store.inbox import Lease, NewChange
+from connector.store import history, leases
+from connector.store.inbox import Lease
 from connector.store.links import LinkState
 from tests.integration.delivery.world import World
 
@@ -95,16 +95,8 @@ def test_a_death_at_any_step_of_a_change_that_is_leased_with_its_receipt_loses_n
         world.time.now += 1
 
         def receive(tx: Any, number: int = number, change: Change = change, applier: Applier = applier) -> Any:
-            accepted = inbox.accept(
-                tx,
-                endpoint_id=world.connection.endpoint_id,
-                message_id=f"msg_{number}",
-                body=b"{}",
-                headers={},
-                new_changes=[NewChange(change.label, change.kind, change, world.connection.id)],
-                now=world.time.now,
-                lease=Lease("a process that dies", world.time.now + 300),
-            )
+            lease = Lease("a process that dies", world.time.now + 300)
+            accepted = world.accept_leased(tx, change, lease, message_id=f"msg_{number}")
             return accepted.work and applier.begin(tx, accepted.work)
 
         world.calls()

@@ -14,8 +14,8 @@ from connector.delivery import EmbeddedRunner
 from connector.delivery import runner as runner_module
 from connector.delivery.runner import Seat
 from connector.event_types import Change, ChangeKind, EventType
-from connector.store import inbox, leases
-from connector.store.inbox import NewChange, Settled, Work
+from connector.store import leases
+from connector.store.inbox import Accepted, Settled, Work
 from tests.integration.delivery.world import World
 
 SIGNUP = EventType(id="evt_1", key="signup", name="Signup")
@@ -49,17 +49,8 @@ def receive(world: World, seat: Seat, change: Change = DEFINED) -> str:
     """Accept a change for a seat, as the receiver of webhooks does."""
     world.time.now += 1
 
-    def store(tx: Tx) -> inbox.Accepted:
-        accepted = inbox.accept(
-            tx,
-            endpoint_id=world.connection.endpoint_id,
-            message_id=f"msg_{world.time.now}",
-            body=b"{}",
-            headers={},
-            new_changes=[NewChange(change.label, change.kind, change, world.connection.id)],
-            now=world.time.now,
-            lease=seat.lease,
-        )
+    def store(tx: Tx) -> Accepted:
+        accepted = world.accept_leased(tx, change, seat.lease, message_id=f"msg_{world.time.now}")
         assert accepted.work is not None
         seat.begin(tx, accepted.work)
         return accepted

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 from requests.adapters import HTTPAdapter
+from sqlalchemy import Connection as Tx
 from sqlalchemy import true
 from werkzeug.serving import WSGIRequestHandler, make_server
 
@@ -30,7 +31,7 @@ from connector.store import connections, event_types, history, inbox, leases, li
 from connector.store.connections import Connection, Options
 from connector.store.database import Database
 from connector.store.history import AttemptRecord, ChangeRecord
-from connector.store.inbox import NewChange, Work
+from connector.store.inbox import Accepted, Lease, NewChange, Work
 from connector.store.links import Link
 from connector.store.vault import Vault
 
@@ -212,6 +213,19 @@ class World:
             )
         )
         return accepted.delivery_id
+
+    def accept_leased(self, tx: Tx, change: Change, lease: Lease, *, message_id: str) -> Accepted:
+        """Receive one change within `tx`, leased with its receipt, as the receiver of webhooks does."""
+        return inbox.accept(
+            tx,
+            endpoint_id=self.connection.endpoint_id,
+            message_id=message_id,
+            body=b"{}",
+            headers={},
+            new_changes=[NewChange(change.label, change.kind, change, self.connection.id)],
+            now=self.time.now,
+            lease=lease,
+        )
 
     def claim(self) -> Sequence[Work]:
         return self.database.write(
